@@ -1,0 +1,76 @@
+"""What routes ask for: each an `Annotated` alias, resolved from the process's services."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from igauth.api.cookies import Cookies
+from igauth.api.limiting import Limiter, client_key
+from igauth.bootstrap import Services
+from igauth.errors import NotAuthenticated
+from igauth.services.sessions import Viewer
+from igauth.store.connections import ConnectionRow
+
+
+class Edge:
+    """What the HTTP side keeps for a process: cookies and rate limits."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.cookies = Cookies.of(services.settings)
+        self.login_limit = Limiter(services.settings.login_rate, "login")
+        self.refresh_limit = Limiter(services.settings.refresh_rate, "refresh")
+
+
+async def _edge(request: Request) -> Edge:
+    edge: Edge = request.state.edge
+    return edge
+
+
+EdgeDep = Annotated[Edge, Depends(_edge)]
+
+
+async def _services(edge: EdgeDep) -> Services:
+    return edge.services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+async def _client(request: Request) -> str:
+    return client_key(request.client.host if request.client else None)
+
+
+ClientKey = Annotated[str, Depends(_client)]
+
+
+async def _session_id(request: Request, edge: EdgeDep) -> str | None:
+    return request.cookies.get(edge.cookies.session_name)
+
+
+SessionId = Annotated[str | None, Depends(_session_id)]
+
+
+async def _optional_viewer(session_id: SessionId, services: ServicesDep) -> Viewer | None:
+    return await services.sessions.resolve(session_id)
+
+
+OptionalViewer = Annotated[Viewer | None, Depends(_optional_viewer)]
+
+
+async def _viewer(viewer: OptionalViewer) -> Viewer:
+    if viewer is None:
+        raise NotAuthenticated
+    return viewer
+
+
+ViewerDep = Annotated[Viewer, Depends(_viewer)]
+
+
+async def _own_connection(
+    connection_id: str, viewer: ViewerDep, services: ServicesDep
+) -> ConnectionRow:
+    return await services.connections.get_own(viewer, connection_id)
+
+
+OwnConnection = Annotated[ConnectionRow, Depends(_own_connection)]

@@ -1,0 +1,206 @@
+"""What a logged-in person can see and do (contract §5, §6)."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from igauth.api.deps import EdgeDep, OwnConnection, ServicesDep, ViewerDep
+from igauth.api.documented import problems
+from igauth.api.presenting import (
+    account_out,
+    connection_out,
+    listing_out,
+    person_out,
+    session_out,
+)
+from igauth.api.schemas import (
+    ConnectionOut,
+    InstagramAccountOut,
+    Listed,
+    ListingOut,
+    PersonOut,
+    SessionOut,
+)
+from igauth.errors import (
+    CheckpointRequired,
+    CsrfFailed,
+    FacebookRateLimited,
+    FacebookRefused,
+    FacebookTimeout,
+    FacebookUnavailable,
+    NotAuthenticated,
+    NotFound,
+    PermissionMissing,
+    RateLimited,
+    ReconnectRequired,
+)
+
+router = APIRouter(tags=["me"])
+_FACEBOOK = (
+    FacebookRefused,
+    FacebookRateLimited,
+    FacebookUnavailable,
+    FacebookTimeout,
+    ReconnectRequired,
+    CheckpointRequired,
+    RateLimited,
+)
+_PRIVATE = {"Cache-Control": "private, no-cache"}
+
+
+@router.get("/me", summary="The person", responses=problems(NotAuthenticated))
+async def get_me(viewer: ViewerDep) -> PersonOut:
+    """Who is logged in."""
+    return person_out(viewer.person)
+
+
+@router.get(
+    "/me/instagram-accounts",
+    summary="The Instagram accounts",
+    response_model=ListingOut,
+    responses={
+        304: {"description": "Nothing changed since the `ETag` in `If-None-Match`"},
+        **problems(NotAuthenticated, PermissionMissing, *_FACEBOOK),
+    },
+)
+async def list_instagram_accounts(
+    edge: EdgeDep,
+    services: ServicesDep,
+    viewer: ViewerDep,
+    refresh: Annotated[bool, Query(description="Ask Facebook now")] = False,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Every Instagram professional account that the person let this application use."""
+    if refresh:
+        await edge.refresh_limit.hit(viewer.person.id)
+    view = await services.listings.get(viewer.person.id, refresh=refresh)
+    body = listing_out(view, services.rules, services.clock())
+    etag = _weak_etag(body)
+    headers = {**_PRIVATE, "ETag": etag}
+    if _matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body.model_dump_json(), media_type="application/json", headers=headers)
+
+
+@router.get(
+    "/me/instagram-accounts/{account_id}",
+    summary="One Instagram account",
+    response_model=InstagramAccountOut,
+    responses=problems(NotAuthenticated, NotFound, PermissionMissing, *_FACEBOOK),
+)
+async def get_instagram_account(
+    account_id: str, services: ServicesDep, viewer: ViewerDep
+) -> Response:
+    """One account of the listing."""
+    view = await services.listings.get(viewer.person.id)
+    for account in view.listing.accounts:
+        if account.id == account_id:
+            body = account_out(account, view.connection, services.rules)
+            return Response(body.model_dump_json(), media_type="application/json", headers=_PRIVATE)
+    raise NotFound("You have no Instagram account of this id in your list.")
+
+
+@router.get(
+    "/me/instagram-accounts/{account_id}/picture",
+    summary="The picture of an Instagram account",
+    status_code=302,
+    response_class=Response,
+    responses={
+        302: {"description": "To a live picture"},
+        **problems(NotAuthenticated, NotFound, PermissionMissing, *_FACEBOOK),
+    },
+)
+async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep) -> Response:
+    """Leads to a live picture: Facebook's links expire, this address doesn't."""
+    url = await services.listings.live_picture(viewer.person.id, account_id)
+    return Response(
+        status_code=302,
+        headers={
+            "Location": url,
+            "Cache-Control": "private, max-age=300",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        },
+    )
+
+
+@router.get(
+    "/me/connections", summary="The Facebook connections", responses=problems(NotAuthenticated)
+)
+async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[ConnectionOut]:
+    """The person's Facebook connection; exactly one, for now."""
+    rows = await services.connections.list_own(viewer)
+    now = services.clock()
+    return Listed(data=[connection_out(row, services.rules, now) for row in rows])
+
+
+@router.get(
+    "/me/connections/{connection_id}",
+    summary="One Facebook connection",
+    responses=problems(NotAuthenticated, NotFound),
+)
+async def get_connection(row: OwnConnection, services: ServicesDep) -> ConnectionOut:
+    """Its state, its permissions, and when it ends."""
+    return connection_out(row, services.rules, services.clock())
+
+
+@router.post(
+    "/me/connections/{connection_id}/verify",
+    summary="Check a connection at Facebook now",
+    responses=problems(NotAuthenticated, NotFound, CsrfFailed, *_FACEBOOK),
+)
+async def verify_connection(
+    row: OwnConnection, edge: EdgeDep, services: ServicesDep, viewer: ViewerDep
+) -> ConnectionOut:
+    """The connection as Facebook sees it at this moment."""
+    await edge.refresh_limit.hit(viewer.person.id)
+    latest = await services.connections.verify(row)
+    return connection_out(latest, services.rules, services.clock())
+
+
+@router.get("/me/sessions", summary="The sessions", responses=problems(NotAuthenticated))
+async def list_sessions(viewer: ViewerDep, services: ServicesDep) -> Listed[SessionOut]:
+    """Every browser that is logged in as this person."""
+    rows = await services.sessions.list_live(viewer)
+    return Listed(data=[session_out(row, viewer) for row in rows])
+
+
+@router.delete(
+    "/me/sessions",
+    summary="End all other sessions",
+    status_code=204,
+    response_class=Response,
+    responses=problems(NotAuthenticated, CsrfFailed),
+)
+async def end_other_sessions(viewer: ViewerDep, services: ServicesDep) -> Response:
+    """Logs every other browser out."""
+    await services.sessions.end_others(viewer)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/me/sessions/{session_id}",
+    summary="End one session",
+    status_code=204,
+    response_class=Response,
+    responses=problems(NotAuthenticated, NotFound, CsrfFailed),
+)
+async def end_session(session_id: str, viewer: ViewerDep, services: ServicesDep) -> Response:
+    """Logs one browser out."""
+    await services.sessions.end_one(viewer, session_id)
+    return Response(status_code=204)
+
+
+def _weak_etag(body: ListingOut) -> str:
+    """RFC 9110 §8.8.3, over the body without `fetched_at`."""
+    text = body.model_dump_json(exclude={"meta": {"fetched_at"}})
+    return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110 §13.1.2, by weak comparison."""
+    if if_none_match is None:
+        return False
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return "*" in known or etag.removeprefix("W/") in known

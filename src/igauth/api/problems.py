@@ -1,0 +1,135 @@
+"""Failures on the wire: RFC 9457 problem details, or a plain page with the same content.
+
+Two ways out and no third: `problem_response` for everything, `login_failure_address` for a
+callback, which always goes back to the front end.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from igauth.api.pages import page
+from igauth.api.schemas import ActionOut, Problem
+from igauth.domain import ActionKind
+from igauth.errors import (
+    IgAuthError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    ServerError,
+    UnsupportedMediaType,
+)
+from igauth.observability import REQUEST_ID
+from igauth.services.return_to import with_parameters
+
+MEDIA_TYPE = "application/problem+json"
+_BY_STATUS: dict[int, type[IgAuthError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+_LABELS = {
+    ActionKind.LOGIN: "Log in with Facebook",
+    ActionKind.RECONNECT: "Connect with Facebook again",
+    ActionKind.GRANT_PERMISSIONS: "Choose permissions at Facebook",
+    ActionKind.VISIT_FACEBOOK: "Go to Facebook",
+    ActionKind.LINK_PAGE: "Link the Page",
+}
+
+
+class ProblemWriter:
+    """Knows the public origin, so that every problem can say where to go."""
+
+    def __init__(self, base_url: str) -> None:
+        login = f"{base_url}/auth/facebook"
+        self._urls = {
+            ActionKind.LOGIN: login,
+            ActionKind.RECONNECT: login,
+            ActionKind.GRANT_PERMISSIONS: f"{login}?prompt=select",
+            ActionKind.VISIT_FACEBOOK: "https://www.facebook.com/",
+        }
+
+    def response(self, error: IgAuthError, *, accept: str, navigation: bool) -> Response:
+        """The problem as JSON, or as a page for a person who navigated here."""
+        problem = self.problem(error)
+        response: Response
+        if navigation and "text/html" in accept:
+            label = _LABELS.get(problem.action.kind, "Go on") if problem.action else ""
+            response = page("problem.html", status=error.status, problem=problem, label=label)
+        else:
+            response = JSONResponse(
+                problem.model_dump(mode="json") | self._extra(error),
+                status_code=error.status,
+                media_type=MEDIA_TYPE,
+            )
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def problem(self, error: IgAuthError) -> Problem:
+        """RFC 9457 members of an error."""
+        action = error.way_out(self._urls.get(error.action) if error.action else None)
+        return Problem(
+            type=f"urn:igauth:problem:{error.code}",
+            title=error.title,
+            status=error.status,
+            detail=error.public_detail,
+            code=error.code,
+            retryable=error.retryable,
+            action=None if action is None else ActionOut(kind=action.kind, url=action.url),
+            request_id=REQUEST_ID.get() or "",
+        )
+
+    @staticmethod
+    def _extra(error: IgAuthError) -> dict[str, Any]:
+        faults = getattr(error, "faults", None)
+        return {} if faults is None else {"errors": faults}
+
+
+class InvalidParameters(InvalidRequest):
+    """A request whose parameters FastAPI refused: names each, never repeats its value."""
+
+    def __init__(self, errors: Sequence[Any]) -> None:
+        self.faults = [
+            {"location": [str(part) for part in error["loc"]], "message": str(error["msg"])}
+            for error in errors
+        ]
+        names = ", ".join(str(error["loc"][-1]) for error in errors)
+        super().__init__(f"These parts of the request have a value that is not allowed: {names}.")
+
+
+def from_http_exception(error: HTTPException) -> IgAuthError:
+    """The framework's own refusals in our words."""
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is not None:
+        return kind()
+    return InvalidRequest() if error.status_code < 500 else ServerError()
+
+
+def from_validation_error(error: RequestValidationError) -> IgAuthError:
+    """FastAPI's 422 in our words."""
+    return InvalidParameters(error.errors())
+
+
+def is_navigation(request: Request) -> bool:
+    """Whether a person's browser itself came here, and not a script of a page."""
+    return request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+
+
+def login_failure_address(return_to: str, failure: IgAuthError) -> str:
+    """The front end's address with the failure added, before any fragment."""
+    return with_parameters(
+        return_to,
+        {
+            "error": failure.code,
+            "error_description": failure.public_detail,
+            "request_id": REQUEST_ID.get() or "",
+        },
+    )

@@ -1,0 +1,143 @@
+"""`create_app`: middleware, routers, problem handlers, lifespan. Nothing happens at import."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from igauth.api import login, me, operations
+from igauth.api.boundary import Boundary, Rules
+from igauth.api.cookies import Cookies
+from igauth.api.deps import Edge
+from igauth.api.problems import (
+    ProblemWriter,
+    from_http_exception,
+    from_validation_error,
+    is_navigation,
+)
+from igauth.api.schemas import Problem
+from igauth.bootstrap import Wiring, open_services
+from igauth.observability import Metrics, configure_logging, silence_access_log
+from igauth.settings import ServeSettings, Settings, load
+
+COOKIELESS_PATHS = frozenset({"/auth/facebook/deauthorize", "/auth/facebook/data-deletion"})
+_DESCRIPTION = (
+    "Connects people's Instagram professional accounts to your application. "
+    "Send the browser to `GET /auth/facebook`; then call the rest with its cookie "
+    '(`credentials: "include"`). Failures are RFC 9457 problems with a stable `code`.'
+)
+
+
+def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -> FastAPI:
+    """The service as an ASGI application.
+
+    Without `settings` they are read from outside, as `igauth serve` demands them; raises
+    SettingsRefused with every fault.
+    """
+    if settings is None:
+        settings = load(ServeSettings)
+        configure_logging(settings.log_format, settings.log_level)
+    silence_access_log()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+        async with open_services(settings, wiring, metrics) as services:
+            yield {"edge": Edge(services)}
+
+    app = FastAPI(
+        title="igauth",
+        version=version("igauth"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        telemetry={"exclude": lambda scope: scope["path"].startswith("/auth/")},
+    )
+    problems = ProblemWriter(settings.base_url)
+    _add_routes(app, settings)
+    _add_problem_handlers(app, problems)
+    app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
+    return app
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    for router in (login.router, me.router, operations.router):
+        app.include_router(router)
+    if settings.api_docs:
+        app.include_router(operations.docs_router)
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        base_url=settings.base_url,
+        allowed_origins=frozenset(settings.allowed_origins),
+        session_cookie=Cookies.of(settings).session_name,
+        cookieless_paths=COOKIELESS_PATHS,
+    )
+
+
+def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
+    """The framework's own refusals become problems; ours rise to the boundary by themselves."""
+
+    async def refuse_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
+        response = problems.response(
+            from_http_exception(error),
+            accept=request.headers.get("accept", ""),
+            navigation=is_navigation(request),
+        )
+        response.headers.update(error.headers or {})
+        return response
+
+    async def refuse_parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
+        return problems.response(
+            from_validation_error(error),
+            accept=request.headers.get("accept", ""),
+            navigation=is_navigation(request),
+        )
+
+    app.add_exception_handler(HTTPException, refuse_http)
+    app.add_exception_handler(RequestValidationError, refuse_parameters)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """FastAPI's document, with the problem shape and the session cookie spelt out."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema(
+            mode="serialization", ref_template="#/components/schemas/{model}"
+        )
+        schemas |= schemas["Problem"].pop("$defs", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        document["components"]["securitySchemes"] = {
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": Cookies.of(settings).session_name,
+            }
+        }
+        for path, operations_ in document["paths"].items():
+            for operation in operations_.values() if path.startswith("/me") else ():
+                operation["security"] = [{"session": []}]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,199 @@
+"""Builds the use cases once for a process, and closes all that they opened (decision 0007)."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import httpx
+
+from igauth.domain import Clock, utc_now
+from igauth.graph.client import Budgets, FacebookApp, GraphCall, GraphClient
+from igauth.graph.oauth import FacebookOAuth
+from igauth.graph.resources import FacebookResources
+from igauth.graph.transport import WarmTransport, new_http_client
+from igauth.observability import Metrics
+from igauth.security.keyring import KeyRing
+from igauth.security.opaque_tokens import OpaqueTokens
+from igauth.security.sealing import Sealer
+from igauth.services.accounts import Discovery
+from igauth.services.attempts import Attempts
+from igauth.services.background import Background
+from igauth.services.connections import Connections
+from igauth.services.grants import Custody, GrantRules
+from igauth.services.listing import ANSWER_SECONDS, WALK_SECONDS, Listings
+from igauth.services.login import CALLBACK_SECONDS, LoginFlow
+from igauth.services.preflight import check_database, check_keys
+from igauth.services.return_to import ReturnAddresses
+from igauth.services.revocations import Revocations
+from igauth.services.sessions import Sessions
+from igauth.services.verification import Verification
+from igauth.settings import Settings
+from igauth.store.database import Database
+
+_SHUTDOWN_MARGIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a test or the demo puts in place of the real thing: transport, clock, patience."""
+
+    transport: httpx.AsyncBaseTransport | None = None
+    clock: Clock = utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    budgets: Budgets = field(default_factory=Budgets)
+    callback_seconds: float = CALLBACK_SECONDS
+    answer_seconds: float = ANSWER_SECONDS
+    walk_seconds: float = WALK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases of one process, and what operation needs."""
+
+    settings: Settings
+    database: Database
+    ring: KeyRing
+    graph: GraphClient
+    login: LoginFlow
+    sessions: Sessions
+    listings: Listings
+    connections: Connections
+    verification: Verification
+    revocations: Revocations
+    rules: GrantRules
+    metrics: Metrics
+    background: Background
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, wiring: Wiring | None = None, metrics: Metrics | None = None
+) -> AsyncGenerator[Services]:
+    """Everything, opened; refuses a database or key ring that doesn't fit this program."""
+    wiring = wiring or Wiring()
+    database = Database(settings.database_url.get_secret_value())
+    background = Background()
+    http = new_http_client(wiring.transport)
+    try:
+        await check_database(database)
+        await check_keys(database, KeyRing(settings.keys), wiring.clock)
+        yield _build(settings, wiring, database, background, http, metrics or Metrics())
+    finally:
+        await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)
+        await http.aclose()
+        await database.close()
+
+
+def _build(
+    settings: Settings,
+    wiring: Wiring,
+    database: Database,
+    background: Background,
+    http: httpx.AsyncClient,
+    metrics: Metrics,
+) -> Services:
+    app_id, app_secret = settings.app
+    clock = wiring.clock
+    ring = KeyRing(settings.keys)
+    sealer, tokens = Sealer(ring), OpaqueTokens(ring)
+    graph = GraphClient(
+        http,
+        FacebookApp(app_id, app_secret),
+        graph_url=settings.facebook_graph_url,
+        api_version=settings.facebook_api_version,
+        budgets=wiring.budgets,
+        on_call=_counting(metrics),
+    )
+    oauth = FacebookOAuth(
+        graph,
+        dialog_url=settings.facebook_dialog_url,
+        redirect_uri=settings.redirect_uri,
+        scopes=settings.facebook_scopes,
+        config_id=settings.facebook_config_id,
+        clock=clock,
+    )
+    resources = FacebookResources(graph)
+    rules = GrantRules.of(settings)
+    custody = Custody(sealer, database, clock)
+    verification = Verification(
+        app_id=app_id,
+        oauth=oauth,
+        resources=resources,
+        custody=custody,
+        database=database,
+        clock=clock,
+    )
+    listings = Listings(
+        discovery=Discovery(resources, clock=clock, wanted_scopes=settings.facebook_scopes),
+        custody=custody,
+        verification=verification,
+        rules=rules,
+        database=database,
+        background=background,
+        max_age=timedelta(seconds=settings.accounts_max_age),
+        clock=clock,
+        sleep=wiring.sleep,
+        answer_seconds=wiring.answer_seconds,
+        walk_seconds=wiring.walk_seconds,
+    )
+    sessions = Sessions(database, tokens, settings, clock)
+    revocations = Revocations(
+        app_id=app_id, oauth=oauth, sealer=sealer, database=database, clock=clock
+    )
+    login = LoginFlow(
+        app_id=app_id,
+        attempts=Attempts(ring, secure=settings.secure, clock=clock),
+        addresses=ReturnAddresses(settings),
+        oauth=oauth,
+        resources=resources,
+        listings=listings,
+        sessions=sessions,
+        revocations=revocations,
+        custody=custody,
+        database=database,
+        background=background,
+        warm=_warming(http, settings.facebook_graph_url),
+        clock=clock,
+        sleep=wiring.sleep,
+        callback_seconds=wiring.callback_seconds,
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        ring=ring,
+        graph=graph,
+        login=login,
+        sessions=sessions,
+        listings=listings,
+        connections=Connections(database, verification),
+        verification=verification,
+        revocations=revocations,
+        rules=rules,
+        metrics=metrics,
+        background=background,
+        clock=clock,
+    )
+
+
+def _counting(metrics: Metrics) -> Callable[[GraphCall], None]:
+    def count(call: GraphCall) -> None:
+        metrics.graph_calls.labels(call.endpoint, call.outcome).inc()
+        metrics.graph_seconds.labels(call.endpoint).observe(call.seconds)
+        for header, percent in call.usage.items():
+            metrics.usage.labels(header).set(percent)
+
+    return count
+
+
+def _warming(http: httpx.AsyncClient, url: str) -> Callable[[int], Awaitable[None]]:
+    """Opens idle connections where the transport can; a stand-in has none to open."""
+    transport = http._transport
+
+    async def warm(connections: int) -> None:
+        if isinstance(transport, WarmTransport):
+            await transport.warm(url, connections)
+
+    return warm

@@ -1,0 +1,179 @@
+"""The commands (contract §1): each a thin function."""
+
+import asyncio
+import http.client
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvicorn
+
+from igauth import dev as development
+from igauth.app import create_app
+from igauth.domain import utc_now
+from igauth.errors import IgAuthError
+from igauth.observability import configure_logging
+from igauth.security.keyring import KeyRing
+from igauth.services.preflight import check_database, check_keys
+from igauth.settings import ServeSettings, Settings, SettingsRefused, load
+from igauth.store import migrations
+from igauth.store.database import Database
+
+REFUSED = 3
+_GRACE_SECONDS = 25
+_KEEP_ALIVE_SECONDS = 65
+Result = TypeVar("Result")
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+"""The base of every complaint about a command line; the library doesn't export it by name."""
+
+app = typer.Typer(
+    name="igauth",
+    help="Connects people's Instagram professional accounts to your application.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys = typer.Typer(help="Make and rotate keys.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
+Port = Annotated[int, typer.Option(min=1, max=65_535, help="TCP port")]
+
+
+def main() -> None:
+    """The entry point: one clear line and a non-zero exit for whatever is wrong."""
+    try:
+        code = app(standalone_mode=False)
+    except _USAGE_ERROR as error:
+        _fail(error.format_message(), error.exit_code)
+    except typer.Abort:
+        _fail("stopped", 1)
+    except SettingsRefused as refused:
+        for fault in refused.faults:
+            typer.echo(str(fault), err=True)
+        sys.exit(REFUSED)
+    except IgAuthError as error:
+        _fail(error.public_detail, 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(f"igauth: {' '.join(text.split())}", err=True)
+    sys.exit(code)
+
+
+@app.command()
+def dev(
+    port: Port = 8000,
+    reload: Annotated[bool, typer.Option(help="Restart when a source file changes")] = False,
+) -> None:
+    """Service and offline Facebook in one process; needs no configuration."""
+    os.environ[development.PORT_VARIABLE] = str(port)
+    typer.echo(f"igauth dev: open http://localhost:{port}")
+    uvicorn.run(
+        "igauth.dev:create_dev_app",
+        factory=True,
+        host="localhost",
+        port=port,
+        reload=reload,
+        **_server_options(),
+    )
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Port = 8000,
+) -> None:
+    """Production: real Facebook. One process; scale by replicas."""
+    settings = load(ServeSettings)
+    configure_logging(settings.log_format, settings.log_level)
+    _run(_preflight(settings))
+    uvicorn.run(create_app(settings), host=host, port=port, **_server_options())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this program's version; several at once are safe."""
+    settings = load(Settings)
+    url = settings.database_url.get_secret_value()
+    before = _run(_revision(url))
+    if not migrations.is_known(before):
+        _fail("the database was migrated by a newer program; upgrade this one first", 1)
+    migrations.upgrade(url)
+    typer.echo(f"database at {migrations.head_revision()}")
+
+
+@app.command()
+def sandbox(port: Port = 9000) -> None:
+    """The offline Facebook alone, for other programs to use."""
+    from igauth.sandbox.app import Sandbox, SandboxConfig
+
+    base_url = os.environ.get("SANDBOX_PUBLIC_URL", f"http://localhost:{port}")
+    configure_logging(None, "INFO")
+    made = Sandbox(SandboxConfig(public_url=base_url))
+    typer.echo(f"igauth sandbox: {base_url}  (app id {made.config.app_id})")
+    uvicorn.run(made.app, host="localhost", port=port, **_server_options())
+
+
+@app.command()
+def healthcheck(port: Port = 8000) -> None:
+    """Ask `/readyz` of the local service; exit 0 if it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except OSError:
+        _fail(f"nothing answers on port {port}", 1)
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        _fail(f"not ready: {status}", 1)
+    typer.echo("ready")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    typer.echo(json.dumps(create_app(load(Settings)).openapi(), indent=2))
+
+
+@keys.command("new")
+def keys_new() -> None:
+    """Print a fresh key line for KEYS."""
+    typer.echo(development.new_key_line())
+
+
+async def _preflight(settings: Settings) -> None:
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        await check_database(database)
+        await check_keys(database, KeyRing(settings.keys), utc_now)
+    finally:
+        await database.close()
+
+
+async def _revision(url: str) -> str | None:
+    database = Database(url)
+    try:
+        return await migrations.current_revision(database)
+    finally:
+        await database.close()
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    return asyncio.run(work)
+
+
+def _server_options() -> dict[str, Any]:
+    """uvicorn as igauth needs it: our own log line, our own proxy rule, patience at the end."""
+    return {
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": _GRACE_SECONDS,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+    }

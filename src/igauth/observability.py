@@ -1,0 +1,157 @@
+"""What igauth says about itself: request ids, one structured line for each event, metrics.
+
+Nothing secret is meant to reach a log; `redact` is the second net below that intention.
+"""
+
+import logging
+import re
+import sys
+import uuid
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REQUEST_ID = ContextVar[str | None]("request_id", default=None)
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_SECRET_TEXTS = re.compile(
+    r"EAA[A-Za-z0-9]{8,}|v1\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]{20,}|\d{6,}\|[A-Za-z0-9_-]{16,}"
+)
+_SECRET_PARAMETERS = re.compile(
+    r"(?i)\b(access_token|input_token|fb_exchange_token|code|state|client_secret|code_verifier|"
+    r"appsecret_proof|signed_request|authorization|cookie|password)(\"?\s*[=:]\s*\"?)[^\s&\"',;)}\]]+"
+)
+_URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_LEAKY_LOGGERS = ("uvicorn.access",)
+
+
+def request_id_from(header: str | None) -> str:
+    """The inbound request id where it is well formed, else a new one."""
+    if header is not None and _VALID_REQUEST_ID.fullmatch(header):
+        return header
+    return uuid.uuid4().hex
+
+
+def redact_text(text: str) -> str:
+    """`text` without anything that looks like a token, code, secret or password."""
+    text = _SECRET_TEXTS.sub("[redacted]", text)
+    text = _SECRET_PARAMETERS.sub(r"\1\2[redacted]", text)
+    return _URL_PASSWORD.sub(r"\1:[redacted]@", text)
+
+
+def redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """structlog processor: cleans every text of an event, tracebacks included."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact_text(value)
+    return event
+
+
+def escape_controls(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """structlog processor: one event stays one line (CR, LF, ESC, bidi; tracebacks excepted)."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+    return event
+
+
+def add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """structlog processor: the request that an event belongs to."""
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def configure_logging(log_format: str | None, level: str) -> None:
+    """Sends igauth's events and other libraries' warnings to standard error, cleaned.
+
+    Only igauth's own loggers follow `level`: others print parameters and URLs when they debug.
+    """
+    chosen = log_format or ("console" if sys.stderr.isatty() else "json")
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_request_id,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_finishing(chosen),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("igauth").setLevel(level)
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def silence_access_log() -> None:
+    """Takes uvicorn's own access log away, however it was started: it prints `code`."""
+    for name in _LEAKY_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = False
+
+
+def _finishing(chosen: str) -> list[Any]:
+    clean = [structlog.processors.format_exc_info, redact, escape_controls]
+    if chosen == "json":
+        return [*clean, structlog.processors.JSONRenderer(sort_keys=False)]
+    return [*clean, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own (contract §9)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "igauth_http_requests",
+            "Answered requests",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "igauth_http_request_seconds", "Time to answer", ("route",), registry=self.registry
+        )
+        self.graph_calls = Counter(
+            "igauth_graph_calls",
+            "Calls to Facebook",
+            ("endpoint", "outcome"),
+            registry=self.registry,
+        )
+        self.graph_seconds = Histogram(
+            "igauth_graph_seconds",
+            "Time of calls to Facebook",
+            ("endpoint",),
+            registry=self.registry,
+        )
+        self.logins = Counter("igauth_logins", "Ended logins", ("outcome",), registry=self.registry)
+        self.connections = Gauge(
+            "igauth_connections", "Connections by state", ("status",), registry=self.registry
+        )
+        self.usage = Gauge(
+            "igauth_facebook_usage_percent",
+            "Highest percentage that Facebook's usage headers last told",
+            ("header",),
+            registry=self.registry,
+        )
+
+    def render(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return generate_latest(self.registry)

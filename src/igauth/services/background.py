@@ -1,0 +1,46 @@
+"""Work that outlives the request that began it, and that a shutdown waits for or ends."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+_log = structlog.stdlib.get_logger("igauth.background")
+Result = TypeVar("Result")
+
+
+class Background:
+    """Keeps hold of tasks: `kept` ones are finished at shutdown, others are cancelled."""
+
+    def __init__(self) -> None:
+        self._kept: set[asyncio.Task[Any]] = set()
+        self._others: set[asyncio.Task[Any]] = set()
+
+    def spawn(
+        self, work: Coroutine[Any, Any, Result], *, kept: bool = False
+    ) -> asyncio.Task[Result]:
+        """Runs `work` by itself; its failure is logged unless somebody awaits it."""
+        task = asyncio.create_task(work)
+        tasks = self._kept if kept else self._others
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_note_failure)
+        return task
+
+    async def close(self, patience_seconds: float) -> None:
+        """Waits for kept tasks, at most that long, and cancels the rest."""
+        for task in self._others:
+            task.cancel()
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=patience_seconds)
+        leftover = [*self._kept, *self._others]
+        for task in leftover:
+            task.cancel()
+        await asyncio.gather(*leftover, return_exceptions=True)
+
+
+def _note_failure(task: asyncio.Task[Any]) -> None:
+    """Marks the exception as seen, and leaves a trace of it for debugging."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.debug("background.failed", error=type(error).__name__)

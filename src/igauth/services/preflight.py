@@ -1,0 +1,81 @@
+"""What must be true before a process serves: database at head, key ring fitting its rows."""
+
+import asyncio
+
+from igauth.domain import Clock
+from igauth.errors import IgAuthError, NotReady
+from igauth.security.keyring import KeyRing
+from igauth.settings import Fault, SettingsRefused
+from igauth.store import migrations, sealed
+from igauth.store.database import Database
+
+_READY_SECONDS = 1.0
+
+
+async def check_database(database: Database) -> None:
+    """Raises SettingsRefused for a database that is behind, ahead, or doesn't answer."""
+    try:
+        current = await migrations.current_revision(database)
+    except IgAuthError:
+        raise SettingsRefused([Fault("DATABASE_URL", "the database does not answer")]) from None
+    if not migrations.is_known(current):
+        raise SettingsRefused(
+            [
+                Fault(
+                    "DATABASE_URL",
+                    "the database was migrated by a newer program; upgrade this one, "
+                    "then run: igauth migrate",
+                )
+            ]
+        )
+    if current != migrations.head_revision():
+        raise SettingsRefused(
+            [Fault("DATABASE_URL", "the database is behind this program; run: igauth migrate")]
+        )
+
+
+async def check_keys(database: Database, ring: KeyRing, clock: Clock) -> None:
+    """Raises SettingsRefused for a ring with other bytes, or without a key that rows need.
+
+    Notes the check value of every key that is new to this database.
+    """
+    async with database.reading() as tx:
+        known = await sealed.check_values(tx)
+        needed = await sealed.kids_in_use(tx)
+    faults = [*_changed(ring, known), *_lacking(ring, needed)]
+    if faults:
+        raise SettingsRefused(faults)
+    fresh = [kid for kid in ring if kid not in known]
+    if fresh:
+        async with database.transaction() as tx:
+            for kid in fresh:
+                await sealed.add_check_value(tx, kid, ring.check_value(kid), clock())
+
+
+async def check_ready(database: Database, ring: KeyRing) -> None:
+    """Raises NotReady or DatabaseUnavailable, within a second."""
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            current = await migrations.current_revision(database)
+            async with database.reading() as tx:
+                known = await sealed.check_values(tx)
+    except TimeoutError:
+        raise NotReady("The database did not answer within a second.") from None
+    if current != migrations.head_revision() or _changed(ring, known):
+        raise NotReady
+
+
+def _changed(ring: KeyRing, known: dict[str, str]) -> list[Fault]:
+    return [
+        Fault("KEYS", f"key id {kid} has other bytes than the ones this database knows")
+        for kid in ring
+        if kid in known and known[kid] != ring.check_value(kid)
+    ]
+
+
+def _lacking(ring: KeyRing, needed: frozenset[str]) -> list[Fault]:
+    return [
+        Fault("KEYS", f"key id {kid} is missing, and stored values still need it")
+        for kid in sorted(needed)
+        if kid not in ring
+    ]

@@ -1,0 +1,69 @@
+"""Where a login may end: `return_to` is vetted at its start, and again when it is used."""
+
+import re
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+from igauth.errors import ReturnToNotAllowed
+from igauth.settings import Settings, origin_of
+
+_LONGEST = 2_000
+_OWN_PARAMETERS = frozenset({"error", "error_description", "request_id"})
+_PATH = re.compile(r"/(?![/\\%\x00-\x1f\x7f])[^\x00-\x1f\x7f]*")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class ReturnAddresses:
+    """Knows the origins that a login may return to (contract §3)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.default = settings.frontend
+        self._frontend_origin = origin_of(settings.frontend)
+        self._origins = {settings.base_url, *settings.allowed_origins}
+
+    def vet(self, return_to: str | None) -> str:
+        """The absolute URL to return to; the default for None. Raises ReturnToNotAllowed."""
+        if return_to is None:
+            return self.default
+        url = self._absolute(return_to)
+        if not _OWN_PARAMETERS.isdisjoint(name for name, _ in _query(url)):
+            raise ReturnToNotAllowed
+        return quote(url, safe=_ASCII)
+
+    def vet_or_default(self, return_to: str) -> str:
+        """The same at use: what is no longer allowed ends at the default."""
+        try:
+            return self.vet(return_to)
+        except ReturnToNotAllowed:
+            return self.default
+
+    def _absolute(self, return_to: str) -> str:
+        if len(return_to) > _LONGEST:
+            raise ReturnToNotAllowed
+        if return_to.startswith("/"):
+            if not _PATH.fullmatch(return_to):
+                raise ReturnToNotAllowed
+            return self._frontend_origin + return_to
+        try:
+            if origin_of(return_to) in self._origins:
+                return return_to
+        except (ValueError, KeyError):
+            pass
+        raise ReturnToNotAllowed
+
+
+def with_parameters(url: str, parameters: dict[str, str]) -> str:
+    """`url` with parameters added to its query, before any fragment; the rest untouched."""
+    added = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in parameters.items())
+    base, hash_sign, fragment = url.partition("#")
+    separator = "" if base.endswith(("?", "&")) else "&" if "?" in base else "?"
+    return f"{base}{separator}{added}{hash_sign}{fragment}"
+
+
+def without_query(url: str) -> str:
+    """`url` up to its path: safe to show and to log."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def _query(url: str) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(url).query, keep_blank_values=True)
