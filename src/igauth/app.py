@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from igauth.api import login, me, operations
+from igauth.api import callbacks, login, me, operations
 from igauth.api.boundary import Boundary, Rules
 from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
@@ -27,7 +27,6 @@ from igauth.bootstrap import Wiring, open_services
 from igauth.observability import Metrics, configure_logging, silence_access_log
 from igauth.settings import ServeSettings, Settings, load
 
-COOKIELESS_PATHS = frozenset({"/auth/facebook/deauthorize", "/auth/facebook/data-deletion"})
 _DESCRIPTION = (
     "Connects people's Instagram professional accounts to your application. "
     "Send the browser to `GET /auth/facebook`; then call the rest with its cookie "
@@ -50,6 +49,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with open_services(settings, wiring, metrics) as services:
+            services.background.spawn(services.keeper.run())
             yield {"edge": Edge(services)}
 
     app = FastAPI(
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    for router in (login.router, me.router, operations.router):
+    for router in (login.router, callbacks.router, me.router, operations.router):
         app.include_router(router)
     if settings.api_docs:
         app.include_router(operations.docs_router)
@@ -85,7 +85,7 @@ def _rules(settings: Settings) -> Rules:
         base_url=settings.base_url,
         allowed_origins=frozenset(settings.allowed_origins),
         session_cookie=Cookies.of(settings).session_name,
-        cookieless_paths=COOKIELESS_PATHS,
+        cookieless_paths=callbacks.PATHS,
     )
 
 

@@ -11,6 +11,7 @@ import httpx
 from igauth.domain import Clock, utc_now
 from igauth.graph.client import Budgets, FacebookApp, GraphCall, GraphClient
 from igauth.graph.oauth import FacebookOAuth
+from igauth.graph.pauses import PauseBook
 from igauth.graph.resources import FacebookResources
 from igauth.graph.transport import WarmTransport, new_http_client
 from igauth.observability import Metrics
@@ -21,9 +22,13 @@ from igauth.services.accounts import Discovery
 from igauth.services.attempts import Attempts
 from igauth.services.background import Background
 from igauth.services.connections import Connections
+from igauth.services.doctor import Finding, examine
+from igauth.services.erasure import Erasure
 from igauth.services.grants import Custody, GrantRules
+from igauth.services.keeper import Keeper
 from igauth.services.listing import ANSWER_SECONDS, WALK_SECONDS, Listings
 from igauth.services.login import CALLBACK_SECONDS, LoginFlow
+from igauth.services.pauses import StoredPauseBook
 from igauth.services.preflight import check_database, check_keys
 from igauth.services.return_to import ReturnAddresses
 from igauth.services.revocations import Revocations
@@ -46,6 +51,7 @@ class Wiring:
     callback_seconds: float = CALLBACK_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     walk_seconds: float = WALK_SECONDS
+    pauses_fresh_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ class Services:
     sessions: Sessions
     listings: Listings
     connections: Connections
-    verification: Verification
-    revocations: Revocations
+    erasure: Erasure
+    keeper: Keeper
     rules: GrantRules
     metrics: Metrics
     background: Background
@@ -87,6 +93,53 @@ async def open_services(
         await database.close()
 
 
+@asynccontextmanager
+async def open_examination(
+    settings: Settings, wiring: Wiring | None = None
+) -> AsyncGenerator[AsyncGenerator[Finding]]:
+    """The findings of `igauth doctor`, on connections of their own."""
+    wiring = wiring or Wiring()
+    database = Database(settings.database_url.get_secret_value())
+    http = new_http_client(wiring.transport)
+    graph = _graph(settings, wiring, http, None, None)
+    try:
+        yield examine(
+            settings, database, _oauth(settings, graph, wiring.clock), graph, wiring.clock
+        )
+    finally:
+        await http.aclose()
+        await database.close()
+
+
+def _graph(
+    settings: Settings,
+    wiring: Wiring,
+    http: httpx.AsyncClient,
+    pauses: PauseBook | None,
+    on_call: Callable[[GraphCall], None] | None,
+) -> GraphClient:
+    return GraphClient(
+        http,
+        FacebookApp(*settings.app),
+        graph_url=settings.facebook_graph_url,
+        api_version=settings.facebook_api_version,
+        budgets=wiring.budgets,
+        pauses=pauses,
+        on_call=on_call,
+    )
+
+
+def _oauth(settings: Settings, graph: GraphClient, clock: Clock) -> FacebookOAuth:
+    return FacebookOAuth(
+        graph,
+        dialog_url=settings.facebook_dialog_url,
+        redirect_uri=settings.redirect_uri,
+        scopes=settings.facebook_scopes,
+        config_id=settings.facebook_config_id,
+        clock=clock,
+    )
+
+
 def _build(
     settings: Settings,
     wiring: Wiring,
@@ -95,26 +148,13 @@ def _build(
     http: httpx.AsyncClient,
     metrics: Metrics,
 ) -> Services:
-    app_id, app_secret = settings.app
+    app_id, _ = settings.app
     clock = wiring.clock
     ring = KeyRing(settings.keys)
     sealer, tokens = Sealer(ring), OpaqueTokens(ring)
-    graph = GraphClient(
-        http,
-        FacebookApp(app_id, app_secret),
-        graph_url=settings.facebook_graph_url,
-        api_version=settings.facebook_api_version,
-        budgets=wiring.budgets,
-        on_call=_counting(metrics),
-    )
-    oauth = FacebookOAuth(
-        graph,
-        dialog_url=settings.facebook_dialog_url,
-        redirect_uri=settings.redirect_uri,
-        scopes=settings.facebook_scopes,
-        config_id=settings.facebook_config_id,
-        clock=clock,
-    )
+    pauses = StoredPauseBook(database, clock, fresh_seconds=wiring.pauses_fresh_seconds)
+    graph = _graph(settings, wiring, http, pauses, _counting(metrics))
+    oauth = _oauth(settings, graph, clock)
     resources = FacebookResources(graph)
     rules = GrantRules.of(settings)
     custody = Custody(sealer, database, clock)
@@ -124,6 +164,7 @@ def _build(
         resources=resources,
         custody=custody,
         database=database,
+        expiring=timedelta(days=settings.expiring_days),
         clock=clock,
     )
     listings = Listings(
@@ -169,8 +210,21 @@ def _build(
         sessions=sessions,
         listings=listings,
         connections=Connections(database, verification),
-        verification=verification,
-        revocations=revocations,
+        erasure=Erasure(
+            app_id=app_id,
+            tokens=tokens,
+            revocations=revocations,
+            database=database,
+            clock=clock,
+        ),
+        keeper=Keeper(
+            verification=verification,
+            revocations=revocations,
+            sessions=sessions,
+            database=database,
+            clock=clock,
+            sleep=wiring.sleep,
+        ),
         rules=rules,
         metrics=metrics,
         background=background,

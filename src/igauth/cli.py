@@ -4,8 +4,9 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -13,16 +14,22 @@ import uvicorn
 
 from igauth import dev as development
 from igauth.app import create_app
-from igauth.domain import utc_now
+from igauth.bootstrap import Services, open_examination, open_services
+from igauth.domain import AppScopedUserId, utc_now
 from igauth.errors import IgAuthError
 from igauth.observability import configure_logging
 from igauth.security.keyring import KeyRing
+from igauth.services.doctor import dashboard_urls, permission_notes
+from igauth.services.keeper import Sweep
 from igauth.services.preflight import check_database, check_keys
+from igauth.services.rotation import KeyRotation, Rotation
+from igauth.services.status import Status, read_status
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
 from igauth.store import migrations
 from igauth.store.database import Database
 
 REFUSED = 3
+_USER_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _GRACE_SECONDS = 25
 _KEEP_ALIVE_SECONDS = 65
 Result = TypeVar("Result")
@@ -140,10 +147,122 @@ def openapi() -> None:
     typer.echo(json.dumps(create_app(load(Settings)).openapi(), indent=2))
 
 
+@app.command()
+def renew(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Re-check every connection, due or not")
+    ] = False,
+) -> None:
+    """One sweep of the token keeper."""
+
+    async def work(services: Services) -> Sweep:
+        return await services.keeper.renew(everything=everything)
+
+    swept = _with_services(work)
+    typer.echo(
+        f"checked {swept.checked}, postponed {swept.postponed}, "
+        f"revoked {swept.revoked}, pruned {swept.pruned}"
+    )
+
+
+@app.command()
+def erase(
+    facebook_user_id: Annotated[
+        str, typer.Option("--facebook-user-id", help="The person's app-scoped id")
+    ],
+) -> None:
+    """Delete everything of one person, as Meta's data-deletion callback does."""
+    if not _USER_ID.fullmatch(facebook_user_id):
+        _fail("--facebook-user-id must be the person's app-scoped id", 2)
+
+    async def work(services: Services) -> bool:
+        return await services.erasure.erase(AppScopedUserId(facebook_user_id))
+
+    typer.echo("erased" if _with_services(work) else "nothing stored about this person")
+
+
+@app.command()
+def status() -> None:
+    """Counts of people, connections, sessions; the oldest check; queued revocations."""
+
+    async def work(services: Services) -> Status:
+        return await read_status(services.database, services.sessions)
+
+    found = _with_services(work)
+    typer.echo(f"people: {found.people}")
+    for state, number in found.connections.items():
+        typer.echo(f"connections {state}: {number}")
+    typer.echo(f"sessions: {found.sessions}")
+    oldest = "none" if found.oldest_check is None else found.oldest_check.isoformat()
+    typer.echo(f"oldest check: {oldest}")
+    typer.echo(f"queued revocations: {found.queued_revocations}")
+
+
+@app.command()
+def doctor() -> None:
+    """Check the configuration from end to end; exit 0 only if all is well."""
+    try:
+        settings = load(ServeSettings)
+    except SettingsRefused as refused:
+        for fault in refused.faults:
+            typer.echo(f"NOT WELL  settings: {fault}")
+        sys.exit(1)
+    configure_logging(settings.log_format, "ERROR")
+    well = _run(_examine(settings))
+    typer.echo("\nFor Meta's dashboard:")
+    for name, url in dashboard_urls(settings):
+        typer.echo(f"  {name}: {url}")
+    typer.echo("\nPermissions, and a sentence for the review:")
+    for note in permission_notes(settings):
+        typer.echo(f'  {note.permission}: {note.purpose}. "{note.sentence}"')
+    sys.exit(0 if well else 1)
+
+
 @keys.command("new")
 def keys_new() -> None:
     """Print a fresh key line for KEYS."""
     typer.echo(development.new_key_line())
+
+
+@keys.command("rotate")
+def keys_rotate(
+    drop_unreadable: Annotated[
+        bool, typer.Option("--drop-unreadable", help="Empty values that can't be opened")
+    ] = False,
+) -> None:
+    """Re-seal every stored value under the newest key, beside a running service."""
+
+    async def work(services: Services) -> Rotation:
+        rotation = KeyRotation(ring=services.ring, database=services.database, clock=services.clock)
+        return await rotation.rotate(drop_unreadable=drop_unreadable)
+
+    done = _with_services(work)
+    typer.echo(f"re-sealed {done.resealed}, unreadable {done.unreadable}, dropped {done.dropped}")
+    unused = ", ".join(done.unused) or "none"
+    typer.echo(f"key ids that no readable row uses any more: {unused}")
+
+
+async def _examine(settings: Settings) -> bool:
+    well = True
+    async with open_examination(settings) as findings:
+        async for finding in findings:
+            well = well and finding.well
+            mend = f"\n          mend: {finding.mend}" if finding.mend else ""
+            mark = "well    " if finding.well else "NOT WELL"
+            typer.echo(f"{mark}  {finding.subject}: {finding.text}{mend}")
+    return well
+
+
+def _with_services(work: Callable[[Services], Awaitable[Result]]) -> Result:
+    """Runs `work` on the services of a configuration that could serve."""
+    settings = load(ServeSettings)
+    configure_logging(settings.log_format, settings.log_level)
+
+    async def run() -> Result:
+        async with open_services(settings) as services:
+            return await work(services)
+
+    return _run(run())
 
 
 async def _preflight(settings: Settings) -> None:

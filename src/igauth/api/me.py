@@ -1,12 +1,12 @@
 """What a logged-in person can see and do (contract §5, §6)."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from igauth.api.deps import EdgeDep, OwnConnection, ServicesDep, ViewerDep
+from igauth.api.deps import Edge, EdgeDep, OwnConnection, ServicesDep, ViewerDep
 from igauth.api.documented import problems
 from igauth.api.presenting import (
     account_out,
@@ -23,6 +23,7 @@ from igauth.api.schemas import (
     PersonOut,
     SessionOut,
 )
+from igauth.bootstrap import Services
 from igauth.errors import (
     CheckpointRequired,
     CsrfFailed,
@@ -36,6 +37,7 @@ from igauth.errors import (
     RateLimited,
     ReconnectRequired,
 )
+from igauth.services.sessions import Viewer
 
 router = APIRouter(tags=["me"])
 _FACEBOOK = (
@@ -47,6 +49,10 @@ _FACEBOOK = (
     CheckpointRequired,
     RateLimited,
 )
+_ENDED: dict[int | str, dict[str, Any]] = {
+    204: {"description": "Facebook confirmed the revocation"},
+    202: {"description": "All is deleted here; the revocation at Facebook is queued"},
+}
 _PRIVATE = {"Cache-Control": "private, no-cache"}
 
 
@@ -159,6 +165,32 @@ async def verify_connection(
     return connection_out(latest, services.rules, services.clock())
 
 
+@router.delete(
+    "/me/connections/{connection_id}",
+    summary="Disconnect",
+    status_code=204,
+    response_class=Response,
+    responses={**_ENDED, **problems(NotAuthenticated, NotFound, CsrfFailed)},
+)
+async def disconnect(
+    row: OwnConnection, viewer: ViewerDep, edge: EdgeDep, services: ServicesDep
+) -> Response:
+    """Ends the connection and deletes everything that the person has here."""
+    return await _end_everything(viewer, edge, services)
+
+
+@router.delete(
+    "/me",
+    summary="Delete everything",
+    status_code=204,
+    response_class=Response,
+    responses={**_ENDED, **problems(NotAuthenticated, NotFound, CsrfFailed)},
+)
+async def delete_me(viewer: ViewerDep, edge: EdgeDep, services: ServicesDep) -> Response:
+    """The same as disconnecting: a person has exactly one connection."""
+    return await _end_everything(viewer, edge, services)
+
+
 @router.get("/me/sessions", summary="The sessions", responses=problems(NotAuthenticated))
 async def list_sessions(viewer: ViewerDep, services: ServicesDep) -> Listed[SessionOut]:
     """Every browser that is logged in as this person."""
@@ -190,6 +222,13 @@ async def end_session(session_id: str, viewer: ViewerDep, services: ServicesDep)
     """Logs one browser out."""
     await services.sessions.end_one(viewer, session_id)
     return Response(status_code=204)
+
+
+async def _end_everything(viewer: Viewer, edge: Edge, services: Services) -> Response:
+    confirmed = await services.erasure.disconnect(viewer.person)
+    response = Response(status_code=204 if confirmed else 202)
+    edge.cookies.clear_session(response)
+    return response
 
 
 def _weak_etag(body: ListingOut) -> str:

@@ -206,6 +206,23 @@ class ListingOut(Shape):
     meta: ListingMeta
 
 
+class DeletionAnswer(Shape):
+    """What Meta shows to the person (graph-facts 13.3)."""
+
+    url: str
+    confirmation_code: str
+
+
+class DeletionStatus(Shape):
+    """What became of a deletion request; nothing about whom."""
+
+    confirmation_code: str
+    status: str
+    message: str
+    requested_at: Instant
+    completed_at: Instant | None
+
+
 class Health(Shape):
     """The process is up."""
 

@@ -79,7 +79,7 @@ def _fields(payload: str) -> dict[str, Any]:
 
 
 def _user_id(value: Any) -> AppScopedUserId:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,64}", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]{1,128}", value):
         raise SignedRequestRefused("user_id")
     return AppScopedUserId(value)
 

@@ -135,7 +135,7 @@ class _SeenPage:
 
 
 class Progress:
-    """What a discovery has found so far: `listing` can be asked at any moment.
+    """What a discovery has found so far: a `snapshot` can be taken at any moment.
 
     A source that hasn't ended yet counts as failed there, by time-out.
     """
@@ -143,7 +143,7 @@ class Progress:
     def __init__(self) -> None:
         self._pages: dict[PageId, _SeenPage] = {}
         self._accounts: dict[InstagramAccountId, InstagramAccount] = {}
-        self._unread: dict[NotListed, None] = {}
+        self._unread: list[NotListed] = []
         self._warnings: dict[ListingWarning, None] = {}
         self._failed: set[Source] = set()
         self._pending: set[Source] = set(Source)
@@ -182,9 +182,9 @@ class Progress:
         if Source.ACCOUNTS in sources:
             self.first_failure = error
         code = warning_code(error)
-        for source in sources:
-            permission = _PERMISSION_OF[source] if code == PermissionMissing.code else None
-            self._warn(ListingWarning(code, permission, source))
+        permission = _PERMISSION_OF[sources[0]] if code == PermissionMissing.code else None
+        self._warnings[ListingWarning(code, permission, sources[0])] = None
+        self._failed.update(sources)
 
     def add_part(self, part: ListPart, source: Source) -> None:
         """One answer of a listing edge."""
@@ -194,7 +194,12 @@ class Progress:
         for page in (*map(Page, part.malformed_ids), *(None for _ in range(nameless))):
             self._explain(NotListedReason.MALFORMED, source, page=page)
         if part.truncated:
-            self._warn(ListingWarning(LISTING_TRUNCATED, source=source))
+            self.truncated(source)
+
+    def truncated(self, source: Source) -> None:
+        """A bound ended the walk of this source: there may be more."""
+        self._warnings[ListingWarning(LISTING_TRUNCATED, source=source)] = None
+        self._failed.add(source)
 
     def add_page(self, node: PageNode, source: Source) -> None:
         """A Page, with the account that is linked to it."""
@@ -228,7 +233,7 @@ class Progress:
         reason = _reason(error, NotListedReason.INSTAGRAM_UNREACHABLE)
         self._explain(reason, source, account_id=account_id, cause=_cause(error))
 
-    def add_malformed_business(self, count: int) -> None:
+    def add_malformed_businesses(self, count: int) -> None:
         """Portfolios that can't be read: their Pages may be missing."""
         for _ in range(count):
             self._explain(NotListedReason.MALFORMED, Source.BUSINESSES)
@@ -249,27 +254,32 @@ class Progress:
     def all_failed(self, asked: Iterable[Source]) -> bool:
         return self._failed.issuperset(asked)
 
+    def snapshot(self, now: datetime) -> Listing | None:
+        """The listing so far; None while no source has told anything."""
+        return None if self.is_empty and Source.ACCOUNTS in self._pending else self.listing(now)
+
     def listing(self, fetched_at: datetime) -> Listing:
         """Everything found, merged, ordered and explained."""
         accounts = self._listed_accounts()
-        late = [ListingWarning(FacebookTimeout.code, source=each) for each in sorted(self._pending)]
         missing = [ListingWarning(PermissionMissing.code, scope) for scope in self._missing]
         failed = frozenset(self._failed | self._pending)
         return Listing(
             fetched_at=fetched_at,
             accounts=in_order(accounts.values()),
             not_listed=self._explanations(accounts),
-            warnings=(*missing, *self._warnings, *late),
+            warnings=(*missing, *self._warnings, *self._late()),
             complete=not failed,
             failed_sources=failed,
         )
 
     # -- inside
 
-    def _warn(self, warning: ListingWarning) -> None:
-        self._warnings[warning] = None
-        if warning.source is not None:
-            self._failed.add(warning.source)
+    def _late(self) -> list[ListingWarning]:
+        """A time-out for each source under way; portfolios' edges wait for their list."""
+        late = self._pending.difference(
+            _PORTFOLIO_EDGES if Source.BUSINESSES in self._pending else ()
+        )
+        return [ListingWarning(FacebookTimeout.code, source=each) for each in sorted(late)]
 
     def _explain(
         self,
@@ -280,8 +290,7 @@ class Progress:
         account_id: InstagramAccountId | None = None,
         cause: str | None = None,
     ) -> None:
-        row = NotListed(reason, page, account_id, cause, frozenset({source}))
-        self._unread[row] = None
+        self._unread.append(NotListed(reason, page, account_id, cause, frozenset({source})))
 
     def _remember(self, account: InstagramAccount) -> None:
         known = self._accounts.get(account.id)
@@ -311,13 +320,13 @@ class Progress:
         self, listed: dict[InstagramAccountId, InstagramAccount]
     ) -> tuple[NotListed, ...]:
         rows = [row for seen in self._pages.values() for row in self._why_not(seen)]
-        rows += [
+        unread = [
             row
             for row in self._unread
             if not (row.page and row.page.id in self._pages)
             and row.instagram_account_id not in listed
         ]
-        return tuple(sorted(rows, key=_row_order))
+        return tuple(sorted((*rows, *_once_each(unread)), key=_row_order))
 
     def _why_not(self, seen: _SeenPage) -> Iterator[NotListed]:
         sources = frozenset(seen.sources)
@@ -343,8 +352,8 @@ class Discovery:
         self,
         token: UserToken,
         *,
-        permissions: Permissions | Awaitable[Permissions] | None,
-        granular: GranularScopes | Awaitable[GranularScopes] | None,
+        permissions: Permissions | Awaitable[Permissions | None] | None,
+        granular: GranularScopes | Awaitable[GranularScopes | None] | None,
         progress: Progress | None = None,
     ) -> Listing:
         """The listing. Raises GraphError if the token is dead or no source answered.
@@ -384,8 +393,8 @@ class _Walk:
     def start(
         self,
         tasks: asyncio.TaskGroup,
-        permissions: Permissions | Awaitable[Permissions] | None,
-        granular: GranularScopes | Awaitable[GranularScopes] | None,
+        permissions: Permissions | Awaitable[Permissions | None] | None,
+        granular: GranularScopes | Awaitable[GranularScopes | None] | None,
     ) -> None:
         """Starts every source on `tasks`."""
         named = tasks.create_task(_settled(granular))
@@ -417,7 +426,7 @@ class _Walk:
     async def _from_granular(
         self,
         tasks: asyncio.TaskGroup,
-        named: "asyncio.Task[GranularScopes | GraphError | None]",
+        named: asyncio.Task[GranularScopes | GraphError | None],
     ) -> None:
         """Reads what the person ticked and /me/accounts hasn't shown yet.
 
@@ -468,8 +477,8 @@ class _Walk:
     async def _from_portfolios(
         self,
         tasks: asyncio.TaskGroup,
-        granted: "asyncio.Task[Permissions | GraphError | None]",
-        named: "asyncio.Task[GranularScopes | GraphError | None]",
+        granted: asyncio.Task[Permissions | GraphError | None],
+        named: asyncio.Task[GranularScopes | GraphError | None],
     ) -> None:
         if not await self._may_ask_portfolios(granted, named):
             self.progress.done(*_PORTFOLIO)
@@ -477,15 +486,16 @@ class _Walk:
         self._asked.add(Source.BUSINESSES)
         with self.progress.asking(*_PORTFOLIO):
             found = await self._resources.businesses(self._token)
-            self.progress.add_malformed_business(found.malformed)
+            self.progress.add_malformed_businesses(found.malformed)
             if not found.complete:
-                self.progress.add_part(ListPart((), truncated=True), Source.BUSINESSES)
+                self.progress.truncated(Source.BUSINESSES)
+            self.progress.done(Source.BUSINESSES)
             await self._walk_portfolios(tasks, found.ids)
 
     async def _may_ask_portfolios(
         self,
-        granted: "asyncio.Task[Permissions | GraphError | None]",
-        named: "asyncio.Task[GranularScopes | GraphError | None]",
+        granted: asyncio.Task[Permissions | GraphError | None],
+        named: asyncio.Task[GranularScopes | GraphError | None],
     ) -> bool:
         """By /me/permissions; where those are unknown, by the granular scopes."""
         permissions = await granted
@@ -540,7 +550,7 @@ def merge(stored: Listing, fresh: Listing) -> Listing:
     return replace(
         fresh,
         accounts=in_order(accounts.values()),
-        not_listed=tuple(sorted(dict.fromkeys(rows), key=_row_order)),
+        not_listed=tuple(sorted(rows, key=_row_order)),
     )
 
 
@@ -602,6 +612,20 @@ def _cause(error: GraphError) -> str | None:
     return cause_of(error) if isinstance(error, GraphRefusal) else None
 
 
+def _once_each(rows: Iterable[NotListed]) -> Iterator[NotListed]:
+    """Rows about the same thing become one, with every source; nameless ones all count."""
+    known: dict[tuple[str | None, str | None], NotListed] = {}
+    for row in rows:
+        key = _row_key(row)
+        if key == (None, None):
+            yield row
+        elif key in known:
+            known[key] = replace(known[key], sources=known[key].sources | row.sources)
+        else:
+            known[key] = row
+    yield from known.values()
+
+
 def _row_key(row: NotListed) -> tuple[str | None, str | None]:
     return (row.page.id if row.page else None, row.instagram_account_id)
 
@@ -619,11 +643,11 @@ def _suppressed_timeout() -> Iterator[None]:
         return
 
 
-async def _settled(value: T | Awaitable[T] | None) -> T | GraphError | None:
+async def _settled(value: T | Awaitable[T | None] | None) -> T | GraphError | None:
     """What a value is or becomes; a caller's own task isn't cancelled along with ours."""
     try:
         if isinstance(value, asyncio.Future):
-            settled: T = await asyncio.shield(value)
+            settled: T | None = await asyncio.shield(value)
             return settled
         return await value if isinstance(value, Awaitable) else value
     except GraphError as error:

@@ -150,6 +150,10 @@ class Custody:
         place = _token_place(connection_id, app_id, person_id)
         return self._sealer.seal(token.get_secret_value(), place)
 
+    def seal_for(self, row: ConnectionRow, token: UserToken) -> str:
+        """A new token of a connection that is there already."""
+        return self.seal(token.secret, row.id, row.facebook_app_id, row.person_id)
+
     async def open(self, row: ConnectionRow) -> UserToken:
         """The connection's token. Raises ReconnectRequired where there is none to be had.
 

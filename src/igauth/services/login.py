@@ -47,6 +47,7 @@ from igauth.services.listing import FirstListing, Listings
 from igauth.services.return_to import ReturnAddresses
 from igauth.services.revocations import Revocations
 from igauth.services.sessions import Sessions
+from igauth.services.verification import about_a_day
 from igauth.store import attempts as spent_states
 from igauth.store import connections, people
 from igauth.store.attempts import Outcome
@@ -59,8 +60,7 @@ _OUTCOME_MARGIN = timedelta(seconds=5)
 _POLL_SECONDS = 0.05
 _WARM_CONNECTIONS = 5
 _LONGEST_CODE = 4_096
-_FIRST_CHECK = timedelta(minutes=10)
-_DAILY = timedelta(hours=24)
+_FIRST_CHECK = timedelta(minutes=1)
 
 AUTH_TYPES = {"select": "rerequest", "reauthorize": "reauthorize"}
 """Our `prompt` in the dialog's words (graph-facts 1.1)."""
@@ -407,6 +407,7 @@ def _grant(consented: Consented, now: datetime) -> Grant:
     expires_at = consented.token.expires_at
     if not consented.long_lived and expires_at is None:
         expires_at = debugged.expires_at
+    settled = consented.long_lived and expires_at is not None
     return Grant(
         status=ConnectionStatus.ACTIVE,
         status_cause=None,
@@ -417,7 +418,7 @@ def _grant(consented: Consented, now: datetime) -> Grant:
         declined_scopes=consented.permissions.declined,
         granular=debugged.granular,
         verified_at=now,
-        next_check_at=now + (_DAILY if consented.long_lived and expires_at else _FIRST_CHECK),
+        next_check_at=now + (about_a_day() if settled else _FIRST_CHECK),
     )
 
 

@@ -65,26 +65,18 @@ class Revocations:
             await store.remove(tx, [row_id])
         return True
 
-    async def sweep(self, *, ignore_back_off: bool = False) -> int:
+    async def sweep(self) -> int:
         """Carries out what is due; returns how many were confirmed."""
         owner, done = uuid.uuid4().hex, 0
-        while batch := await self._claim(owner, ignore_back_off):
+        while batch := await self._claim(owner):
             for row in batch:
                 done += await self._carry_out(row, owner)
-            ignore_back_off = False
         return done
 
-    async def _claim(self, owner: str, ignore_back_off: bool) -> list[RevocationRow]:
+    async def _claim(self, owner: str) -> list[RevocationRow]:
         now = self._clock()
         async with self._database.transaction() as tx:
-            return await store.claim_due(
-                tx,
-                now=now,
-                until=now + _LEASE,
-                owner=owner,
-                limit=1_000 if ignore_back_off else _BATCH,
-                ignore_back_off=ignore_back_off,
-            )
+            return await store.claim_due(tx, now=now, until=now + _LEASE, owner=owner, limit=_BATCH)
 
     async def _carry_out(self, row: RevocationRow, owner: str) -> bool:
         user_id = self._opened(row)
@@ -105,8 +97,10 @@ class Revocations:
         return True
 
     async def _still_wanted(self, row: RevocationRow, user_id: AppScopedUserId) -> bool:
-        """Not for people who have a live connection again."""
+        """Not once a login cancelled it, nor for people who have a connection again."""
         async with self._database.transaction() as tx:
+            if not await store.exists(tx, row.id):
+                return False
             person = await people.find_by_facebook_id(tx, self._app_id, user_id)
             if person is None:
                 return True

@@ -1,5 +1,6 @@
 """Asking Facebook what a token is worth now, and writing down what it said."""
 
+import random
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,7 +18,6 @@ from igauth.store.connections import ConnectionRow, Grant
 from igauth.store.database import Database
 
 _log = structlog.stdlib.get_logger("igauth.verification")
-_DAILY = timedelta(hours=24)
 
 
 class Verification:
@@ -31,6 +31,7 @@ class Verification:
         resources: FacebookResources,
         custody: Custody,
         database: Database,
+        expiring: timedelta,
         clock: Clock,
     ) -> None:
         self._app_id = app_id
@@ -38,6 +39,7 @@ class Verification:
         self._resources = resources
         self._custody = custody
         self._database = database
+        self._expiring = expiring
         self._clock = clock
 
     async def granular(self, token: UserToken) -> GranularScopes | None:
@@ -51,13 +53,46 @@ class Verification:
         Raises ReconnectRequired where there is no token, GraphError where Facebook doesn't answer,
         NotFound where the connection went meanwhile.
         """
+        await self._check(row, await self._custody.open(row))
+        return await self._reread(row)
+
+    async def renew(self, row: ConnectionRow) -> None:
+        """The keeper's check: like `verify`, but with a new token where one is due.
+
+        What `debug_token` says of the new token is believed, nothing else; a worse one is dropped.
+        """
         token = await self._custody.open(row)
+        fresh = await self._exchanged(row, token)
+        if fresh is not None:
+            debugged = await self._oauth.debug_token(fresh)
+            if debugged.is_valid and self._is_theirs(debugged, row) and _is_better(debugged, row):
+                await self._save_live(row, fresh, debugged, new_token=True)
+                return
+        await self._check(row, token)
+
+    async def _exchanged(self, row: ConnectionRow, token: UserToken) -> UserToken | None:
+        """A long-lived token in place of a short-lived one, or of one close to its end."""
+        if not (row.upgrade_pending or self._ends_soon(row)):
+            return None
+        try:
+            issued = await self._oauth.upgrade(token)
+        except GraphRefusal as refusal:
+            if refusal.meaning in STATUS_BY_MEANING:
+                return None
+            raise
+        return UserToken(issued.access_token, person=row.person_id)
+
+    def _ends_soon(self, row: ConnectionRow) -> bool:
+        return row.token_expires_at is not None and (
+            row.token_expires_at <= self._clock() + self._expiring
+        )
+
+    async def _check(self, row: ConnectionRow, token: UserToken) -> None:
         debugged = await self._oauth.debug_token(token)
         if debugged.is_valid and self._is_theirs(debugged, row):
             await self._save_live(row, token, debugged)
         else:
             await self._save_dead(row, debugged)
-        return await self._reread(row)
 
     async def note_refusal(self, row: ConnectionRow, refusal: GraphRefusal) -> None:
         """A call said that the token is dead or held up: that is the connection's state now."""
@@ -69,24 +104,30 @@ class Verification:
         return debugged.app_id == self._app_id and debugged.user_id == row.facebook_user_id
 
     async def _save_live(
-        self, row: ConnectionRow, token: UserToken, debugged: DebuggedToken
+        self,
+        row: ConnectionRow,
+        token: UserToken,
+        debugged: DebuggedToken,
+        *,
+        new_token: bool = False,
     ) -> None:
         permissions = await self._resources.permissions(token)
         now = self._clock()
         grant = Grant(
             status=ConnectionStatus.ACTIVE,
             status_cause=None,
-            upgrade_pending=row.upgrade_pending,
+            upgrade_pending=row.upgrade_pending and not new_token,
             token_expires_at=debugged.expires_at,
             data_access_expires_at=debugged.data_access_expires_at,
             granted_scopes=permissions.granted,
             declined_scopes=permissions.declined,
             granular=debugged.granular,
             verified_at=now,
-            next_check_at=now + _DAILY,
+            next_check_at=now + about_a_day(),
         )
+        sealed = self._custody.seal_for(row, token) if new_token else None
         async with self._database.transaction() as tx:
-            await connections.save_check(tx, row, grant)
+            await connections.save_check(tx, row, grant, sealed_token=sealed)
 
     async def _save_dead(self, row: ConnectionRow, debugged: DebuggedToken) -> None:
         meaning = Meaning.RECONNECT if debugged.error is None else debugged.error.meaning
@@ -105,7 +146,15 @@ class Verification:
             if status is ConnectionStatus.REVOKED:
                 changed = await connections.save_removed(tx, row, cause)
             else:
-                changed = await connections.save_status(tx, row, status, cause, verified_at)
+                dead = status is ConnectionStatus.RECONNECT_REQUIRED
+                changed = await connections.save_status(
+                    tx,
+                    row,
+                    status,
+                    cause,
+                    verified_at=verified_at,
+                    next_check_at=None if dead else self._clock() + about_a_day(),
+                )
             if changed and row.status is not status:
                 await events.record(
                     tx,
@@ -121,6 +170,20 @@ class Verification:
         if latest is None:
             raise NotFound
         return latest
+
+
+def about_a_day() -> timedelta:
+    """When to check next: a day, with jitter, so that logins of one hour don't stay together."""
+    return timedelta(hours=24 * random.uniform(0.9, 1.1))  # noqa: S311  # jitter, no secret
+
+
+def _is_better(debugged: DebuggedToken, row: ConnectionRow) -> bool:
+    """Whether a new token lasts longer than the one that is kept (graph-facts 3.3)."""
+    if row.upgrade_pending:
+        return True
+    if debugged.expires_at is None or row.token_expires_at is None:
+        return debugged.expires_at is None
+    return debugged.expires_at > row.token_expires_at
 
 
 def _cause(refusal: GraphRefusal) -> str:

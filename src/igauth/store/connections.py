@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, func, or_, select, update
 
 from igauth.domain import (
     AppScopedUserId,
@@ -165,19 +165,20 @@ async def save_status(
     row: ConnectionRow,
     status: ConnectionStatus,
     cause: str | None,
-    verified_at: datetime | None = None,
+    *,
+    verified_at: datetime | None,
+    next_check_at: datetime | None,
 ) -> bool:
-    """A change of state alone. A dead connection leaves the keeper's sweep."""
+    """A change of state alone. Without a next check, the connection leaves the keeper's sweep."""
     values: dict[str, Any] = {
         "status": status.value,
         "status_cause": cause,
+        "next_check_at": next_check_at,
         "leased_until": None,
         "lease_owner": None,
     }
     if verified_at is not None:
         values["verified_at"] = verified_at
-    if status is ConnectionStatus.RECONNECT_REQUIRED:
-        values["next_check_at"] = None
     return await _compare_and_set(tx, row, values)
 
 
@@ -210,25 +211,24 @@ async def forget_token(tx: Transaction, connection_id: ConnectionId) -> None:
     await tx.execute(statement.values(**_removed("app_removed")))
 
 
-async def claim_due(
-    tx: Transaction,
-    *,
-    now: datetime,
-    until: datetime,
-    owner: str,
-    limit: int,
-    everything_before: datetime | None = None,
-) -> list[ConnectionRow]:
-    """Takes up to `limit` due connections for `owner`, oldest first; each replica gets others.
+async def mark_due(tx: Transaction, now: datetime, *, everything: bool = False) -> None:
+    """Makes missed upgrades due at once, or all connections that hold a readable token."""
+    wanted = Connection.sealed_token.is_not(None) & ~Connection.token_unreadable
+    if not everything:
+        wanted &= Connection.upgrade_pending & Connection.next_check_at.is_not(None)
+    await tx.execute(update(Connection).where(wanted).values(next_check_at=now))
 
-    `everything_before` takes every connection with a token that wasn't checked since then.
-    """
+
+async def claim_due(
+    tx: Transaction, *, now: datetime, until: datetime, owner: str, limit: int
+) -> list[ConnectionRow]:
+    """Takes up to `limit` due connections for `owner`, oldest first; each replica gets others."""
     free = or_(Connection.leased_until.is_(None), Connection.leased_until < now)
-    due = select(Connection.id).where(_due(now, everything_before), free)
+    due = select(Connection.id).where(Connection.next_check_at <= now, free)
     due = due.order_by(Connection.next_check_at, Connection.id).limit(limit)
     claimed = await tx.execute(
         update(Connection)
-        .where(Connection.id.in_(due.with_for_update(skip_locked=True).scalar_subquery()), free)
+        .where(Connection.id.in_(due.with_for_update(skip_locked=True)))
         .values(leased_until=until, lease_owner=owner)
         .returning(Connection.id)
     )
@@ -279,13 +279,6 @@ def _removed(cause: str) -> dict[str, Any]:
         "leased_until": None,
         "lease_owner": None,
     }
-
-
-def _due(now: datetime, everything_before: datetime | None) -> ColumnElement[bool]:
-    if everything_before is None:
-        return Connection.next_check_at <= now
-    unchecked = or_(Connection.verified_at.is_(None), Connection.verified_at < everything_before)
-    return Connection.sealed_token.is_not(None) & ~Connection.token_unreadable & unchecked
 
 
 async def _compare_and_set(tx: Transaction, row: ConnectionRow, values: dict[str, Any]) -> bool:

@@ -49,6 +49,17 @@ async def list_readable(tx: Transaction) -> list[RevocationRow]:
     return [RevocationRow(*row) for row in (await tx.execute(statement)).all()]
 
 
+async def mark_due(tx: Transaction, now: datetime) -> None:
+    """Makes every queued revocation due at once, whatever its back-off."""
+    await tx.execute(update(Revocation).values(next_attempt_at=now))
+
+
+async def exists(tx: Transaction, row_id: str) -> bool:
+    """Whether the revocation is still wanted: a login would have cancelled it."""
+    statement = select(Revocation.id).where(Revocation.id == row_id)
+    return (await tx.execute(statement)).first() is not None
+
+
 async def claim_due(
     tx: Transaction,
     *,
@@ -56,17 +67,16 @@ async def claim_due(
     until: datetime,
     owner: str,
     limit: int,
-    ignore_back_off: bool = False,
 ) -> list[RevocationRow]:
     """Takes up to `limit` due revocations for `owner`; each replica gets others."""
     free = or_(Revocation.leased_until.is_(None), Revocation.leased_until < now)
-    due = select(Revocation.id).where(free, ~Revocation.unreadable)
-    if not ignore_back_off:
-        due = due.where(Revocation.next_attempt_at <= now)
+    due = select(Revocation.id).where(
+        free, ~Revocation.unreadable, Revocation.next_attempt_at <= now
+    )
     due = due.order_by(Revocation.queued_at).limit(limit).with_for_update(skip_locked=True)
     claimed = await tx.execute(
         update(Revocation)
-        .where(Revocation.id.in_(due.scalar_subquery()), free)
+        .where(Revocation.id.in_(due))
         .values(leased_until=until, lease_owner=owner)
         .returning(*_COLUMNS)
     )

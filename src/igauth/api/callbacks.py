@@ -1,0 +1,148 @@
+"""Meta's two callbacks, and the page that a deletion's confirmation code leads to (facts §13).
+
+They read no cookie: the signature is the proof.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from igauth.api.deps import ClientKey, EdgeDep, ServicesDep
+from igauth.api.documented import problems
+from igauth.api.pages import page
+from igauth.api.schemas import DeletionAnswer, DeletionStatus
+from igauth.errors import BadSignedRequest, NotFound, RateLimited, UnsupportedMediaType
+from igauth.security.signed_request import (
+    SignedRequest,
+    SignedRequestRefused,
+    parse_signed_request,
+)
+from igauth.services import events
+from igauth.services.erasure import DELETED, NOTHING_STORED, SUPERSEDED
+from igauth.store.receipts import ReceiptRow
+
+_DEAUTHORIZE = "/auth/facebook/deauthorize"
+_DELETION = "/auth/facebook/data-deletion"
+PATHS = frozenset({_DEAUTHORIZE, _DELETION})
+_FORM = "application/x-www-form-urlencoded"
+_MESSAGES = {
+    DELETED: "Everything that this service had stored about you was deleted.",
+    NOTHING_STORED: "This service had nothing stored about you; there was nothing to delete.",
+    SUPERSEDED: (
+        "You connected again after this request was made, so nothing was deleted. "
+        "To delete your data now, disconnect in the application or send a new request."
+    ),
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["signed_request"],
+                    "properties": {"signed_request": {"type": "string"}},
+                }
+            }
+        },
+    }
+}
+
+router = APIRouter(tags=["meta callbacks"])
+
+
+@router.get(_DEAUTHORIZE, summary="Meta's probe", include_in_schema=False)
+@router.get(_DELETION, summary="Meta's probe", include_in_schema=False)
+async def answer_probe() -> dict[str, str]:
+    """The dashboard asks by GET whether somebody is there."""
+    return {"status": "ok"}
+
+
+@router.post(
+    _DEAUTHORIZE,
+    summary="Meta: a person removed the app",
+    openapi_extra=_BODY,
+    responses=problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
+)
+async def deauthorize(
+    request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
+) -> dict[str, str]:
+    """Ends the person's connection and sessions; the same answer for people we don't know."""
+    _, signed = await _signed(request, edge, client)
+    await services.erasure.deauthorize(signed)
+    return {"status": "ok"}
+
+
+@router.post(
+    _DELETION,
+    summary="Meta: a person wants their data deleted",
+    openapi_extra=_BODY,
+    responses=problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
+)
+async def request_deletion(
+    request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
+) -> DeletionAnswer:
+    """Deletes what is stored, and tells where the person can see that it was."""
+    text, signed = await _signed(request, edge, client)
+    code = await services.erasure.delete_data(text, signed)
+    url = f"{services.settings.base_url}{_DELETION}/{code}"
+    return DeletionAnswer(url=url, confirmation_code=code)
+
+
+@router.get(
+    f"{_DELETION}/{{code}}",
+    summary="What became of a deletion request",
+    response_model=DeletionStatus,
+    responses={
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+        **problems(NotFound),
+    },
+)
+async def show_deletion(code: str, request: Request, services: ServicesDep) -> Response:
+    """A readable page; JSON for those who ask for it."""
+    status = _status(code, await services.erasure.receipt(code))
+    if _prefers_json(request.headers.get("accept", "")):
+        return JSONResponse(status.model_dump(mode="json"))
+    return page("deletion.html", status_=status)
+
+
+def _status(code: str, receipt: ReceiptRow) -> DeletionStatus:
+    return DeletionStatus(
+        confirmation_code=code,
+        status=receipt.outcome,
+        message=_MESSAGES[receipt.outcome],
+        requested_at=receipt.requested_at,
+        completed_at=receipt.completed_at,
+    )
+
+
+async def _signed(request: Request, edge: EdgeDep, client: ClientKey) -> tuple[str, SignedRequest]:
+    """The one `signed_request` of the form, text and content. Raises BadSignedRequest."""
+    content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if content_type != _FORM:
+        raise UnsupportedMediaType
+    try:
+        text = _field(await request.body())
+        _, app_secret = edge.services.settings.app
+        return text, parse_signed_request(text, app_secret.get_secret_value())
+    except SignedRequestRefused as refused:
+        await edge.login_limit.hit(client)
+        events.say("signed_request.refused", outcome=refused.cause)
+        raise BadSignedRequest from None
+
+
+def _field(body: bytes) -> str:
+    try:
+        fields: dict[str, Any] = parse_qs(body.decode("ascii"), max_num_fields=20)
+    except ValueError:
+        raise SignedRequestRefused("not_a_form") from None
+    values = fields.get("signed_request", [])
+    if len(values) != 1:
+        raise SignedRequestRefused("not_one_field")
+    return str(values[0])
+
+
+def _prefers_json(accept: str) -> bool:
+    return "application/json" in accept and "text/html" not in accept
