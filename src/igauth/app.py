@@ -49,7 +49,8 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with open_services(settings, wiring, metrics) as services:
-            services.background.spawn(services.keeper.run())
+            if wiring is None or wiring.keeper:
+                services.background.spawn(services.keeper.run())
             yield {"edge": Edge(services)}
 
     app = FastAPI(

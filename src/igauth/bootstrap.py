@@ -52,6 +52,7 @@ class Wiring:
     answer_seconds: float = ANSWER_SECONDS
     walk_seconds: float = WALK_SECONDS
     pauses_fresh_seconds: float = 1.0
+    keeper: bool = True
 
 
 @dataclass(frozen=True, slots=True)

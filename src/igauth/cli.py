@@ -39,12 +39,11 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="igauth",
     help="Connects people's Instagram professional accounts to your application.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-keys = typer.Typer(help="Make and rotate keys.", no_args_is_help=True, rich_markup_mode=None)
+keys = typer.Typer(help="Make and rotate keys.", rich_markup_mode=None)
 app.add_typer(keys, name="keys")
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="TCP port")]
 
@@ -63,6 +62,8 @@ def main() -> None:
         sys.exit(REFUSED)
     except IgAuthError as error:
         _fail(error.public_detail, 1)
+    except OSError as error:
+        _fail(str(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -77,7 +78,7 @@ def dev(
     reload: Annotated[bool, typer.Option(help="Restart when a source file changes")] = False,
 ) -> None:
     """Service and offline Facebook in one process; needs no configuration."""
-    os.environ[development.PORT_VARIABLE] = str(port)
+    development.prepare(port)
     typer.echo(f"igauth dev: open http://localhost:{port}")
     uvicorn.run(
         "igauth.dev:create_dev_app",
@@ -132,8 +133,8 @@ def healthcheck(port: Port = 8000) -> None:
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
-    except OSError:
-        _fail(f"nothing answers on port {port}", 1)
+    except (OSError, http.client.HTTPException):
+        _fail(f"nothing that speaks HTTP answers on port {port}", 1)
     finally:
         connection.close()
     if status != http.HTTPStatus.OK:

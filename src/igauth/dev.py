@@ -20,6 +20,7 @@ from igauth.store import migrations
 STATE = Path(".igauth")
 PORT_VARIABLE = "IGAUTH_DEV_PORT"
 _SANDBOX_PATH = "/sandbox"
+_DATABASE_URL = f"sqlite+aiosqlite:///{STATE / 'igauth.db'}"
 
 
 def new_key_line() -> str:
@@ -28,14 +29,20 @@ def new_key_line() -> str:
     return f"{kid}:{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
 
 
-def create_dev_app() -> ASGIApp:
-    """Service and sandbox on one origin; state in `.igauth/`, keys made once (0600)."""
-    base_url = f"http://localhost:{os.environ.get(PORT_VARIABLE, '8000')}"
+def prepare(port: int) -> None:
+    """Once, before the server starts: the state folder, the keys (0600), the database."""
+    os.environ[PORT_VARIABLE] = str(port)
     STATE.mkdir(mode=0o700, exist_ok=True)
+    _kept_keys()
+    migrations.upgrade(_DATABASE_URL)
+
+
+def create_dev_app() -> ASGIApp:
+    """Service and sandbox on one origin; `prepare` has run in this folder."""
+    base_url = f"http://localhost:{os.environ.get(PORT_VARIABLE, '8000')}"
     sandbox = Sandbox(_sandbox_config(base_url))
     settings = dev_settings(base_url, sandbox.config)
     configure_logging(settings.log_format, settings.log_level)
-    migrations.upgrade(settings.database_url.get_secret_value())
     return SideBySide(create_app(settings, Wiring(transport=sandbox.transport())), sandbox.app)
 
 
@@ -53,7 +60,7 @@ def dev_settings(base_url: str, facebook: SandboxConfig, **overrides: Any) -> Se
         "facebook_api_version": Settings.model_fields["facebook_api_version"].default,
         "facebook_scopes": Settings.model_fields["facebook_scopes"].default,
         "keys": _kept_keys(),
-        "database_url": SecretStr(f"sqlite:///{STATE / 'igauth.db'}"),
+        "database_url": SecretStr(_DATABASE_URL),
     }
     return load(Settings, **(values | overrides))
 

@@ -22,11 +22,14 @@ _SECRET_TEXTS = re.compile(
 )
 _SECRET_PARAMETERS = re.compile(
     r"(?i)\b(access_token|input_token|fb_exchange_token|code|state|client_secret|code_verifier|"
-    r"appsecret_proof|signed_request|authorization|cookie|password)(\"?\s*[=:]\s*\"?)[^\s&\"',;)}\]]+"
+    r"appsecret_proof|signed_request|authorization|cookie|password|igauth_session|igauth_login_\w+)"
+    r"([\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s&\"',;)}\]]+"
 )
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_LEAKY_LOGGERS = ("uvicorn.access",)
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+_LEAKY_LOGGERS = ("uvicorn.access", "uvicorn.asgi")
 
 
 def request_id_from(header: str | None) -> str:
@@ -46,17 +49,25 @@ def redact_text(text: str) -> str:
 def redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """structlog processor: cleans every text of an event, tracebacks included."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact_text(value)
+        if value is not None and not isinstance(value, bool | int | float):
+            text = value if isinstance(value, str) else repr(value)
+            cleaned = redact_text(text)
+            event[key] = value if cleaned == text else cleaned
     return event
 
 
 def escape_controls(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """structlog processor: one event stays one line (CR, LF, ESC, bidi; tracebacks excepted)."""
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+        if isinstance(value, str):
+            event[key] = _escape(value, keep="\n" if key == "exception" else "")
     return event
+
+
+def _escape(text: str, *, keep: str) -> str:
+    return _UNPRINTABLE.sub(
+        lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text
+    )
 
 
 def add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -101,7 +112,7 @@ def configure_logging(log_format: str | None, level: str) -> None:
 
 
 def silence_access_log() -> None:
-    """Takes uvicorn's own access log away, however it was started: it prints `code`."""
+    """Takes uvicorn's own access and trace logs away, however it was started: they print `code`."""
     for name in _LEAKY_LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()

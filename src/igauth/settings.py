@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse, parse_many
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -28,6 +28,10 @@ _KID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _VERSION = re.compile(r"v\d{1,3}\.\d")
 _SCOPE = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _PLACEHOLDER = re.compile(r"^(change.?me|your[-_ ]|placeholder|secret$|x+$|<).*", re.I)
+_POSTGRES = re.compile(r"([^@?]*@)?(\[[^\]/?]+\]|[^/:?@]*)(:\d+)?(/[^?]*)?(\?.*)?")
+_POSTGRES_OPTIONS = frozenset(
+    {"", "ssl", "host", "port", "user", "password", "database", "passfile", "target_session_attrs"}
+)
 _DATABASE_SCHEMES = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -71,10 +75,13 @@ def origin_of(url: str) -> str:
     """
     if re.search(r"[\s\\\x00-\x1f\x7f]", url):
         raise ValueError("has blanks, backslashes or control characters")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        number = parts.port
+    except ValueError:  # its text repeats what was given
+        raise ValueError("is not a well-formed URL") from None
     host = _host(parts)
-    default = {"http": 80, "https": 443}[parts.scheme]
-    port = "" if parts.port in (None, default) else f":{parts.port}"
+    port = "" if number in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{number}"
     return f"{parts.scheme}://{host}{port}"
 
 
@@ -223,8 +230,9 @@ class Settings(BaseSettings):
     @field_validator("frontend_url")
     @classmethod
     def _frontend(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("example_app") and "base_url" in info.data:
-            return f"{info.data['base_url']}/"
+        if value is None and info.data.get("example_app"):
+            base_url = info.data.get("base_url")
+            return base_url and f"{base_url}/"
         if value is None:
             if cls.serving:
                 raise ValueError("is required unless EXAMPLE_APP is true")
@@ -248,9 +256,8 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.get_secret_value().partition("://")
         if not separator or scheme not in _DATABASE_SCHEMES:
             raise ValueError("must begin with sqlite:/// or postgresql://")
-        if scheme.startswith("sqlite") and rest.lstrip("/").split("?")[0] in ("", ":memory:"):
-            raise ValueError("must name a file: an SQLite database in memory keeps nothing")
-        return SecretStr(f"{_DATABASE_SCHEMES[scheme]}://{rest}")
+        driver = _DATABASE_SCHEMES[scheme]
+        return SecretStr(f"{driver}://{_sqlite(rest) if 'sqlite' in driver else _postgres(rest)}")
 
     @field_validator("keys", mode="before")
     @classmethod
@@ -285,9 +292,11 @@ class Settings(BaseSettings):
     @classmethod
     def _rate(cls, value: str) -> str:
         try:
-            parse(value)
+            (rate,) = parse_many(value)
         except ValueError:
             raise ValueError("must look like 30/minute") from None
+        if rate.amount < 1:
+            raise ValueError("must allow one at least")
         return value
 
     @property
@@ -331,6 +340,29 @@ class ServeSettings(Settings):
     """The same settings, with everything that `igauth serve` demands."""
 
     serving: ClassVar[bool] = True
+
+
+def _sqlite(rest: str) -> str:
+    if not rest.startswith("/"):
+        raise ValueError("must begin with sqlite:/// (three strokes, four for an absolute path)")
+    path, _, query = rest.lstrip("/").partition("?")
+    if not path or ":memory:" in path or "mode=memory" in query:
+        raise ValueError("must name a file: an SQLite database in memory keeps nothing")
+    return rest
+
+
+def _postgres(rest: str) -> str:
+    """What asyncpg understands, with libpq's `sslmode` under its name there."""
+    if not _POSTGRES.fullmatch(rest):
+        raise ValueError(
+            "must look like postgresql://user:password@host:port/database, "
+            "with special characters percent-encoded"
+        )
+    address, question, query = rest.partition("?")
+    options = re.sub(r"(^|&)sslmode=", r"\1ssl=", query)
+    if not {option.partition("=")[0] for option in options.split("&")} <= _POSTGRES_OPTIONS:
+        raise ValueError("has a parameter that asyncpg does not take; sslmode and host it does")
+    return f"{address}{question}{options}"
 
 
 def _parse_key(line: str) -> RootKey:

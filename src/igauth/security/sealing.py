@@ -56,6 +56,8 @@ class Sealer:
             if version != _VERSION:
                 raise Unopenable
             raw = base64.b64decode(body, altchars=b"-_", validate=True)
+            if base64.urlsafe_b64encode(raw).decode() != body:
+                raise Unopenable
             nonce, rest = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
             return self._cipher(kid).decrypt(nonce, rest, _associated(kid, place)).decode()
         except (InvalidTag, UnknownKey, ValueError, binascii.Error):

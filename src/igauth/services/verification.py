@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from igauth.domain import Clock, ConnectionStatus, GranularScopes
+from igauth.domain import Clock, ConnectionStatus, GranularScopes, Permissions
 from igauth.errors import NotFound
 from igauth.graph.auth import UserToken
 from igauth.graph.errors import GraphRefusal, Meaning
@@ -111,7 +111,7 @@ class Verification:
         *,
         new_token: bool = False,
     ) -> None:
-        permissions = await self._resources.permissions(token)
+        permissions, refusal = await self._permissions(row, token)
         now = self._clock()
         grant = Grant(
             status=ConnectionStatus.ACTIVE,
@@ -128,6 +128,19 @@ class Verification:
         sealed = self._custody.seal_for(row, token) if new_token else None
         async with self._database.transaction() as tx:
             await connections.save_check(tx, row, grant, sealed_token=sealed)
+        if refusal is not None:
+            await self.note_refusal(await self._reread(row), refusal)
+
+    async def _permissions(
+        self, row: ConnectionRow, token: UserToken
+    ) -> tuple[Permissions, GraphRefusal | None]:
+        """What is granted now. A live token may still be of no use: 190/493 (graph-facts 3.8)."""
+        try:
+            return await self._resources.permissions(token), None
+        except GraphRefusal as refusal:
+            if refusal.meaning not in STATUS_BY_MEANING:
+                raise
+            return Permissions(row.granted_scopes, row.declined_scopes), refusal
 
     async def _save_dead(self, row: ConnectionRow, debugged: DebuggedToken) -> None:
         meaning = Meaning.RECONNECT if debugged.error is None else debugged.error.meaning

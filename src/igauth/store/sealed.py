@@ -11,6 +11,8 @@ from igauth.store.database import Transaction
 from igauth.store.models import Connection, KeyCheck, Person, Revocation
 from igauth.store.statements import insert_into
 
+_LONGEST_KID = 32
+
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
@@ -45,7 +47,7 @@ async def kids_in_use(tx: Transaction) -> frozenset[str]:
         Revocation.sealed_user_id.like("v1.%.%"), ~Revocation.unreadable
     )
     rows = await tx.execute(union(tokens, queued))
-    return frozenset(kid for (kid,) in rows.all())
+    return frozenset(kid for (kid,) in rows.all() if 0 < len(kid) <= _LONGEST_KID)
 
 
 async def list_tokens(tx: Transaction, after: str, limit: int) -> list[SealedRow]:
@@ -108,7 +110,7 @@ async def mark_unreadable(tx: Transaction, rows: Sequence[SealedRow]) -> None:
 
 
 def _kid(tx: Transaction, column: InstrumentedAttribute[str | None]) -> ColumnElement[str]:
-    """The key id inside `v1.{kid}.{…}`; key ids have no dots and 32 characters at the most."""
-    rest = func.substr(column, len("v1.") + 1, 33)
+    """The key id inside `v1.{kid}.{…}`, which has no dots; what is no key id comes out longer."""
+    rest = func.substr(column, len("v1.") + 1, _LONGEST_KID + 1).concat(".")
     position = func.instr if tx.dialect.name == "sqlite" else func.strpos
     return func.substr(rest, 1, position(rest, ".") - 1)
