@@ -1,0 +1,262 @@
+"""The keeper: each due connection once, whoever sweeps; nothing dies by a passing fault."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from igauth.domain import AppScopedUserId, ConnectionStatus
+from igauth.errors import DatabaseUnavailable
+from igauth.security.keyring import KeyRing
+from igauth.security.sealing import Place, Sealer
+from igauth.store import connections, people
+from igauth.store.connections import ConnectionRow, Grant
+from tests.journeys.test_custody import happens, row_of
+from tests.stage import KEY, Browser, Stage, error_of, replica
+
+TWO_KEEPERS = {"sqlite": 60, "postgresql": 1_000}
+
+
+async def seed_due(stage: Stage, number: int) -> None:
+    """People with a long-lived token whose daily check is due."""
+    sealer = Sealer(KeyRing((KEY,)))
+    now = stage.clock()
+    async with stage.services.database.transaction() as tx:
+        for index in range(number):
+            person = stage.sandbox.world.add_person(f"due{index}", f"Due {index}")
+            stage.sandbox.authorize(person.key, redirect_uri=stage.settings.redirect_uri)
+            token = stage.sandbox.ledger.add_token(
+                "USER",
+                person.key,
+                issued_at=now,
+                expires_at=now + timedelta(days=50),
+                long_lived=True,
+            )
+            person_id = await people.upsert(
+                tx,
+                app_id=stage.sandbox.config.app_id,
+                user_id=AppScopedUserId(person.id),
+                name=person.name,
+                picture_url=None,
+                now=now,
+            )
+            row = await connections.reserve(tx, person_id, now)
+            place = Place(
+                "connections", "sealed_token", row.id, stage.sandbox.config.app_id, person_id
+            )
+            await connections.save_login(
+                tx,
+                row.id,
+                sealed_token=sealer.seal(token.text, place),
+                grant=due_grant(stage),
+                last_consent=None,
+                now=now,
+            )
+
+
+def due_grant(stage: Stage) -> Grant:
+    """A healthy grant that wants its check."""
+    now = stage.clock()
+    return Grant(
+        status=ConnectionStatus.ACTIVE,
+        status_cause=None,
+        upgrade_pending=False,
+        token_expires_at=now + timedelta(days=50),
+        data_access_expires_at=None,
+        granted_scopes=frozenset(),
+        declined_scopes=frozenset(),
+        granular=None,
+        verified_at=now - timedelta(days=1),
+        next_check_at=now - timedelta(minutes=1),
+    )
+
+
+async def test_two_keepers_share_the_work(stage: Stage) -> None:
+    """Two keepers on one database: each due connection is checked exactly once (§7)."""
+    number = TWO_KEEPERS[stage.services.database.url.get_backend_name()]
+    await seed_due(stage, number)
+    async with replica(stage) as other:
+        swept = await asyncio.gather(stage.services.keeper.sweep(), other.services.keeper.sweep())
+
+    assert sum(sweep.checked for sweep in swept) == number
+    assert stage.graph_calls.count("debug_token") == number
+    asked = [call.person for call in stage.sandbox.calls.of("permissions")]
+    assert len(asked) == len(set(asked)) == number
+
+
+async def test_a_killed_keeper_leaves_the_rest_to_others(stage: Stage) -> None:
+    """A keeper that dies midway holds its rows until the lease ends, then others finish (§7)."""
+    await seed_due(stage, 25)
+    reached = asyncio.Event()
+    original = stage.services.keeper._keep
+
+    async def stuck(row: ConnectionRow, owner: str) -> bool:
+        reached.set()
+        await asyncio.Event().wait()
+        return await original(row, owner)
+
+    stage.services.keeper._keep = stuck  # type: ignore[method-assign]
+    dying = asyncio.create_task(stage.services.keeper.sweep())
+    await reached.wait()
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+    async with replica(stage) as other:
+        assert (await other.services.keeper.sweep()).checked == 15
+        assert (await other.services.keeper.sweep()).checked == 0
+        stage.clock.advance(minutes=6)
+        assert (await other.services.keeper.sweep()).checked == 10
+    assert stage.graph_calls.count("debug_token") == 25
+
+
+async def test_a_missed_upgrade_is_made_up_for(stage: Stage, browser: Browser) -> None:
+    """A login on the short-lived token ends long-lived by the keeper (§3, §7)."""
+    fault = stage.sandbox.faults.preset("unavailable", endpoint="upgrade")
+    assert error_of(await browser.log_in("ada")) is None
+    short = await row_of(stage, browser)
+    assert short.upgrade_pending
+    assert short.token_expires_at == stage.clock() + timedelta(seconds=5127)
+    stage.sandbox.faults.remove(fault.id)
+
+    assert (await stage.services.keeper.renew()).checked == 1
+
+    long = await row_of(stage, browser)
+    assert not long.upgrade_pending
+    assert long.token_expires_at is not None
+    assert long.token_expires_at > stage.clock() + timedelta(days=50)
+    assert (await browser.accounts(refresh="true")).status_code == 200
+
+
+async def test_a_re_exchange_is_believed_only_by_debug_token(
+    stage: Stage, browser: Browser
+) -> None:
+    """Near its end a token is exchanged again; one that doesn't last longer is dropped (3.3)."""
+    await browser.log_in("ada")
+    before = await row_of(stage, browser)
+    assert before.token_expires_at is not None
+    stage.clock.now = before.token_expires_at - timedelta(days=3)
+
+    await stage.services.keeper.sweep()
+
+    async with stage.services.database.reading() as tx:
+        after = await connections.find(tx, before.id)
+    assert after is not None
+    assert "upgrade" in stage.graph_calls[5:]
+    assert after.token_expires_at == before.token_expires_at
+    assert after.sealed_token == before.sealed_token
+
+
+@pytest.mark.parametrize("preset", ["unavailable", "unknown_error", "throttled_app"])
+async def test_a_passing_fault_kills_nothing(stage: Stage, browser: Browser, preset: str) -> None:
+    """A transient failure never marks a connection dead; it is tried again later (§7)."""
+    await browser.log_in("ada")
+    await browser.accounts()
+    stage.clock.advance(hours=30)
+    fault = stage.sandbox.faults.preset(preset)
+
+    swept = await stage.services.keeper.sweep()
+
+    assert (swept.checked, swept.postponed) == (0, 1)
+    assert (await browser.connection())["status"] == "active"
+    stage.sandbox.faults.remove(fault.id)
+    stage.clock.advance(hours=7)
+    assert (await stage.services.keeper.sweep()).checked == 1
+
+
+async def test_a_dead_row_leaves_the_sweep(stage: Stage, browser: Browser) -> None:
+    """A dead grant is found once by the sweep, and not asked about again (§7)."""
+    await browser.log_in("ada")
+    await happens(stage, "ada", "change_password")
+    stage.clock.advance(hours=30)
+
+    assert (await stage.services.keeper.sweep()).checked == 1
+    assert (await browser.connection())["status"] == "reconnect_required"
+    stage.clock.advance(hours=30)
+    assert (await stage.services.keeper.sweep()).checked == 0
+
+
+async def test_a_checkpoint_is_looked_at_again(stage: Stage, browser: Browser) -> None:
+    """A person at a checkpoint stays in the daily sweep, and recovers by it (190/459)."""
+    await browser.log_in("ada")
+    await happens(stage, "ada", "checkpoint")
+    stage.clock.advance(hours=30)
+    assert (await stage.services.keeper.sweep()).checked == 1
+    assert (await browser.connection())["status"] == "checkpoint_required"
+
+    await happens(stage, "ada", "clear_checkpoint")
+    stage.clock.advance(hours=30)
+    await stage.services.keeper.sweep()
+
+    assert (await browser.connection())["status"] == "active"
+
+
+async def test_a_renewal_never_resurrects(stage: Stage, browser: Browser) -> None:
+    """A connection deleted while its renewal is under way stays deleted (security F-47)."""
+    fault = stage.sandbox.faults.preset("unavailable", endpoint="upgrade")
+    await browser.log_in("ada")
+    stage.sandbox.faults.remove(fault.id)
+    stale = await row_of(stage, browser)
+    assert (await browser.send("DELETE", "/me")).status_code == 204
+    stage.sandbox.authorize("ada", redirect_uri=stage.settings.redirect_uri)
+
+    await stage.services.keeper._keep(stale, "late")
+
+    assert [await stage.count("people"), await stage.count("connections")] == [0, 0]
+
+
+async def test_all_is_re_checked_on_demand(stage: Stage, browser: Browser) -> None:
+    """`igauth renew` checks what is due, `--all` checks every connection (§1)."""
+    await browser.log_in("ada")
+
+    assert (await stage.services.keeper.renew()).checked == 0
+    assert (await stage.services.keeper.renew(everything=True)).checked == 1
+
+
+async def test_what_has_expired_is_pruned(stage: Stage, browser: Browser) -> None:
+    """Overdue sessions, spent states and old events leave the database (§7)."""
+    await browser.log_in("ada")
+    stage.clock.advance(days=120)
+
+    await stage.services.keeper.sweep()
+
+    for table in ("sessions", "spent_states"):
+        assert await stage.count(table) == 0, table
+
+
+async def test_a_sweep_outlives_a_database_outage(stage: Stage, browser: Browser) -> None:
+    """The database's absence ends one sweep, not the keeper (§9)."""
+    await browser.log_in("ada")
+    stage.clock.advance(hours=30)
+
+    async with stage.database_down():
+        with pytest.raises(DatabaseUnavailable):
+            await stage.services.keeper.sweep()
+
+    assert (await stage.services.keeper.sweep()).checked == 1
+
+
+async def test_altered_tokens_are_never_used(stage: Stage, browser: Browser) -> None:
+    """Swapped between rows, cut or altered: `reconnect_required`, kept, never a 500 (§7)."""
+    other = stage.browser()
+    await browser.log_in("ada")
+    await other.log_in("ben")
+    first, second = await row_of(stage, browser), await row_of(stage, other)
+    assert first.sealed_token is not None
+    assert second.sealed_token is not None
+    await reseal(stage, first, second.sealed_token)
+    await reseal(stage, second, second.sealed_token[:-9])
+    asked = len(stage.graph_calls)
+
+    for victim in (browser, other):
+        answer = await victim.accounts(refresh="true")
+        assert (answer.status_code, answer.json()["code"]) == (409, "reconnect_required")
+        assert (await victim.connection())["status"] == "reconnect_required"
+
+    assert stage.graph_calls[asked:] == []
+    assert (await row_of(stage, browser)).sealed_token == second.sealed_token
+
+
+async def reseal(stage: Stage, row: ConnectionRow, sealed: str) -> None:
+    """Somebody who can write the database puts another sealed text into a row."""
+    async with stage.services.database.transaction() as tx:
+        await connections.save_check(tx, row, due_grant(stage), sealed_token=sealed)
