@@ -400,7 +400,7 @@ class _Walk:
         named = tasks.create_task(_settled(granular))
         granted = tasks.create_task(_settled(permissions))
         tasks.create_task(self._from_accounts())
-        tasks.create_task(self._from_granular(tasks, named))
+        tasks.create_task(self._from_granular(named))
         tasks.create_task(self._from_portfolios(tasks, granted, named))
 
     def refuse_if_all_failed(self) -> None:
@@ -423,15 +423,12 @@ class _Walk:
             finally:
                 self._first_answer.set()
 
-    async def _from_granular(
-        self,
-        tasks: asyncio.TaskGroup,
-        named: asyncio.Task[GranularScopes | GraphError | None],
-    ) -> None:
-        """Reads what the person ticked and /me/accounts hasn't shown yet.
+    async def _from_granular(self, named: asyncio.Task[GranularScopes | GraphError | None]) -> None:
+        """Reads what the person ticked and nothing has shown yet: Pages, then accounts.
 
-        /me/accounts is on its way as long as debug_token is, so its first answer is awaited a
-        moment: each part of a batch counts as a call (graph-facts 11.8), and no trip is added.
+        Each part of a batch counts as a call (graph-facts 11.8), so what another answer is about
+        to show isn't asked: the first one of /me/accounts, which is on its way as long as
+        debug_token is, and the Pages, which name their accounts.
         """
         scopes = await named
         if isinstance(scopes, GraphError):
@@ -442,8 +439,8 @@ class _Walk:
             return
         self.progress.chosen(id_ for ids in scopes.targets.values() for id_ in ids or ())
         await self._head_start()
-        tasks.create_task(self._read_pages(scopes))
-        tasks.create_task(self._read_accounts(scopes))
+        await self._read_pages(scopes)
+        await self._read_accounts(scopes)
 
     async def _head_start(self) -> None:
         with _suppressed_timeout():

@@ -31,7 +31,8 @@ class Rotation:
 class KeyRotation:
     """Walks the sealed values in batches; starting again goes on where it stopped."""
 
-    def __init__(self, *, ring: KeyRing, database: Database, clock: Clock) -> None:
+    def __init__(self, *, app_id: str, ring: KeyRing, database: Database, clock: Clock) -> None:
+        self._app_id = app_id
         self._ring = ring
         self._sealer = Sealer(ring)
         self._database = database
@@ -69,16 +70,16 @@ class KeyRotation:
                     await sealed.mark_unreadable(tx, [row])
                     report.dropped += drop and await sealed.reseal(tx, row, None)
                 elif not self._sealer.is_newest(row.sealed):
-                    fresh = self._sealer.seal(plain, _place(row))
+                    fresh = self._sealer.seal(plain, self._place(row))
                     report.resealed += await sealed.reseal(tx, row, fresh)
 
     def _opened(self, row: SealedRow) -> str | None:
         try:
-            return self._sealer.open(row.sealed, _place(row))
+            return self._sealer.open(row.sealed, self._place(row))
         except Unopenable:
             _log.warning("sealed.unreadable", table=row.table, row=row.row)
             return None
 
-
-def _place(row: SealedRow) -> Place:
-    return Place(row.table, row.column, row.row, row.app_id, row.person)
+    def _place(self, row: SealedRow) -> Place:
+        """Where the value lies; the queue's rows are this app's, and nobody's."""
+        return Place(row.table, row.column, row.row, row.app_id or self._app_id, row.person)
