@@ -156,7 +156,8 @@ def _build(
     pauses = StoredPauseBook(database, clock, fresh_seconds=wiring.pauses_fresh_seconds)
     graph = _graph(settings, wiring, http, pauses, _counting(metrics))
     oauth = _oauth(settings, graph, clock)
-    resources = FacebookResources(graph)
+    stand_in = settings.facebook_dialog_url if settings.allow_fake_facebook else None
+    resources = FacebookResources(graph, stand_in_url=stand_in)
     rules = GrantRules.of(settings)
     custody = Custody(sealer, database, clock)
     verification = Verification(

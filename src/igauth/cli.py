@@ -234,7 +234,12 @@ def keys_rotate(
     """Re-seal every stored value under the newest key, beside a running service."""
 
     async def work(services: Services) -> Rotation:
-        rotation = KeyRotation(ring=services.ring, database=services.database, clock=services.clock)
+        rotation = KeyRotation(
+            app_id=services.settings.app[0],
+            ring=services.ring,
+            database=services.database,
+            clock=services.clock,
+        )
         return await rotation.rotate(drop_unreadable=drop_unreadable)
 
     done = _with_services(work)

@@ -171,10 +171,15 @@ def _can_publish(pages: tuple[Page, ...], row: ConnectionRow) -> bool | None:
 
 
 def _warnings(view: ListingView, rules: GrantRules) -> list[ListingWarning]:
-    """The listing's own, and the permissions that are missing as of the present grant."""
+    """What the grant lacks as of now, then what kept a source from answering in full."""
     missing = rules.missing_scopes(view.connection)
-    own = [each for each in view.listing.warnings if each.permission is None]
-    return [ListingWarning("permission_missing", permission=scope) for scope in missing] + own
+    lacking = [ListingWarning("permission_missing", permission=scope) for scope in missing]
+    troubles = [
+        each
+        for each in view.listing.warnings
+        if each.source is not None and each.permission not in missing
+    ]
+    return lacking + troubles
 
 
 def _not_listed_out(entry: NotListed, row: ConnectionRow, rules: GrantRules) -> NotListedOut:

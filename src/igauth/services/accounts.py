@@ -365,7 +365,7 @@ class Discovery:
             async with asyncio.TaskGroup() as tasks:
                 walk.start(tasks, permissions, granular)
         except ExceptionGroup as group:
-            failure = group.exceptions[0]
+            failure = _most_telling(group)
         else:
             walk.refuse_if_all_failed()
             return walk.progress.listing(self._clock())
@@ -630,6 +630,12 @@ def _row_key(row: NotListed) -> tuple[str | None, str | None]:
 def _row_order(row: NotListed) -> tuple[str, str, str]:
     page_id, account_id = _row_key(row)
     return (row.reason, page_id or "", account_id or "")
+
+
+def _most_telling(group: ExceptionGroup) -> Exception:
+    """Of what ended the tasks: the death of the token, else whatever came first."""
+    deaths = (each for each in group.exceptions if isinstance(each, GraphError))
+    return next(deaths, group.exceptions[0])
 
 
 @contextmanager

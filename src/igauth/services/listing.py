@@ -157,7 +157,7 @@ class Listings:
 
     async def store_first(self, tx: Transaction, person_id: PersonId, listing: Listing) -> None:
         """Keeps a login's listing in the login's own transaction."""
-        await listings.save(tx, person_id, listing)
+        await self._save(tx, person_id, listing)
 
     def adopt(self, person_id: PersonId, first: FirstListing) -> None:
         """The login is committed: a listing that needs longer goes on, for the first request."""
@@ -335,16 +335,23 @@ class Listings:
         return await self._keep(row, fresh)
 
     async def _keep(self, row: ConnectionRow, fresh: Listing) -> Listing:
-        """Stores what was found, merged where it is partial, if the person is still there."""
+        """Stores what was found, if the consent that it was found by is still the last one."""
         async with self._database.transaction() as tx:
             latest = await connections.find_for_person(tx, row.person_id)
-            if latest is None or latest.id != row.id:
+            if latest is None:
                 raise ReconnectRequired
-            kept = await listings.find(tx, row.person_id)
-            if not fresh.complete and kept is not None and kept.listing is not None:
-                fresh = replace(merge(kept.listing, fresh), complete=False)
-            await listings.save(tx, row.person_id, fresh)
+            if latest.connected_at != row.connected_at:
+                return fresh
+            saved = await self._save(tx, row.person_id, fresh)
             await self._note_consent(tx, latest, fresh)
+        return saved
+
+    async def _save(self, tx: Transaction, person_id: PersonId, fresh: Listing) -> Listing:
+        """Stores a listing; a partial one never overwrites what it couldn't see."""
+        kept = await listings.find(tx, person_id)
+        if not fresh.complete and kept is not None and kept.listing is not None:
+            fresh = merge(kept.listing, fresh)
+        await listings.save(tx, person_id, fresh)
         return fresh
 
     async def _note_consent(self, tx: Transaction, row: ConnectionRow, listing: Listing) -> None:

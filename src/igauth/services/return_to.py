@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from igauth.errors import ReturnToNotAllowed
 from igauth.settings import Settings, origin_of
 
-_LONGEST = 2_000
+_LONGEST = 2_000  # as it is sent: it lies in a cookie, and browsers drop those beyond 4096 bytes
 _OWN_PARAMETERS = frozenset({"error", "error_description", "request_id"})
 _PATH = re.compile(r"/(?![/\\%\x00-\x1f\x7f])[^\x00-\x1f\x7f]*")
-_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
 
 
 class ReturnAddresses:
@@ -24,10 +24,10 @@ class ReturnAddresses:
         """The absolute URL to return to; the default for None. Raises ReturnToNotAllowed."""
         if return_to is None:
             return self.default
-        url = self._absolute(return_to)
-        if not _OWN_PARAMETERS.isdisjoint(name for name, _ in _query(url)):
+        url = quote(self._absolute(return_to), safe=_SAFE)
+        if len(url) > _LONGEST or not _OWN_PARAMETERS.isdisjoint(name for name, _ in _query(url)):
             raise ReturnToNotAllowed
-        return quote(url, safe=_ASCII)
+        return url
 
     def vet_or_default(self, return_to: str) -> str:
         """The same at use: what is no longer allowed ends at the default."""
@@ -37,8 +37,6 @@ class ReturnAddresses:
             return self.default
 
     def _absolute(self, return_to: str) -> str:
-        if len(return_to) > _LONGEST:
-            raise ReturnToNotAllowed
         if return_to.startswith("/"):
             if not _PATH.fullmatch(return_to):
                 raise ReturnToNotAllowed

@@ -1,0 +1,61 @@
+# `make dev` and `make test` are all that a newcomer needs: each makes .venv itself.
+# Written for make 3.81 (macOS) as well as GNU make 4.
+
+BIN := .venv/bin
+
+# make dev PORT=9001        make dev ARGS=--reload
+PORT ?=
+ARGS ?=
+
+# make test PYTEST_ARGS='tests/services -x'
+# One process for each core, whole files to each, so that a file's session-wide fixtures stay together.
+PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check fmt bench constraints clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+dev: ## the service and the offline Facebook on http://localhost:8000 (PORT=9001, ARGS=--reload)
+	@sh scripts/setup.sh run
+	@exec $(BIN)/igauth dev $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test: check ## every check, then every test (PYTEST_ARGS='tests/services -x')
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: ## format, lint, types, the arrows between the rooms, and the project's own rules
+	@sh scripts/setup.sh dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/checks.py
+
+fmt: ## format, and mend what the linter can mend
+	@sh scripts/setup.sh dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: ## what a login and a listing cost (ARGS='--logins 20')
+	@sh scripts/setup.sh dev
+	@exec $(BIN)/python -m benchmarks.run $(ARGS)
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
+
+constraints: ## take the newest versions into constraints.txt and requirements.txt
+	@sh scripts/setup.sh dev
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	@export PATH="$$PATH:$(CURDIR)/$(BIN)"; set -e; \
+	echo "# Every version that the tests were run with; for pip's and uv's -c. Made by: make constraints" > constraints.new; \
+	$(COMPILE) --upgrade --extra dev >> constraints.new; \
+	echo "# What the image installs: the run-time and the postgres extra, by hash. Made by: make constraints" > requirements.new; \
+	$(COMPILE) --generate-hashes --extra postgres -c constraints.new >> requirements.new; \
+	mv constraints.new constraints.txt; mv requirements.new requirements.txt
+	@sh scripts/setup.sh dev
+	@$(BIN)/python scripts/checks.py
+
+clean: ## remove .venv, caches and build output; databases and .igauth/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .coverage htmlcov build dist
+	find src tests benchmarks scripts alembic -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,308 @@
+"""People, and what they have at the offline Facebook: Pages, Instagram accounts, portfolios.
+
+Pages, accounts and businesses are frozen; a `Person` is a small mutable store of them, so that a
+test can add, swap and take away. Nothing here knows HTTP.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from igauth.sandbox.problems import Problem
+
+ALL_TASKS = ("ANALYZE", "ADVERTISE", "MESSAGING", "MODERATE", "CREATE_CONTENT", "MANAGE")
+
+GranularVariant = Literal["listed", "absent", "null", "empty", "missing"]
+ExpiryVariant = Literal["stated", "absent", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class InstagramAccount:
+    """An Instagram professional account (facts 8.2); what is None is omitted on the wire (8.4).
+
+    `trouble` is how a direct read fails; the account's key then vanishes from its Page (8.8).
+    """
+
+    id: str
+    username: str | None = None
+    name: str | None = None
+    biography: str | None = None
+    website: str | None = None
+    has_picture: bool = True
+    picture_url: str | None = None
+    followers_count: int | None = 0
+    follows_count: int | None = 0
+    media_count: int | None = 0
+    trouble: Problem | None = None
+    offered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A Facebook Page as one person sees it (facts 7.2, 7.6).
+
+    `listed`: may stand in /me/accounts. `assigned`: the person has a role, so that a token and the
+    Instagram account are given. `offered`: the dialog lets the person choose it. `formerly`: the id
+    that was chosen before a migration.
+    """
+
+    id: str
+    name: str | None
+    instagram: str | None = None
+    connected_instagram: str | None = None
+    category: str = "Local business"
+    tasks: tuple[str, ...] = ALL_TASKS
+    username: str | None = None
+    business: str | None = None
+    relation: Literal["owned", "client"] = "owned"
+    listed: bool = True
+    assigned: bool = True
+    gives_token: bool = True
+    offered: bool = True
+    formerly: str | None = None
+    trouble: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """A business portfolio in which the person has a role (facts 7.6)."""
+
+    id: str
+    name: str
+    verification_status: str = "verified"
+    offered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which assets a consent covers; None means all, now and in future (facts 4.4)."""
+
+    pages: frozenset[str] | None = None
+    instagram_accounts: frozenset[str] | None = None
+    businesses: frozenset[str] | None = None
+
+    def has_page(self, page: Page) -> bool:
+        """Whether the Page was chosen, under its present or its former id."""
+        return self.pages is None or page.id in self.pages or page.formerly in self.pages
+
+    def has_account(self, account_id: str) -> bool:
+        """Whether the Instagram account was chosen."""
+        return self.instagram_accounts is None or account_id in self.instagram_accounts
+
+    def has_business(self, business_id: str) -> bool:
+        """Whether the portfolio was chosen."""
+        return self.businesses is None or business_id in self.businesses
+
+
+@dataclass(slots=True)
+class Grant:
+    """What one person allows the app: statuses of permissions and the chosen assets (facts 9.1)."""
+
+    permissions: dict[str, str]
+    choice: Choice
+    given_at: datetime
+    data_access_until: datetime
+
+    def has(self, permission: str) -> bool:
+        """Whether the permission is granted just now."""
+        return self.permissions.get(permission) == "granted"
+
+    def names(self, status: str) -> list[str]:
+        """Permissions with that status, in the order in which they were asked."""
+        return [name for name, found in self.permissions.items() if found == status]
+
+
+@dataclass(slots=True)
+class Quirks:
+    """How Facebook behaves oddly for one person; every switch is off by default.
+
+    `page_sizes`: most entries of the successive pages of /me/accounts (facts 7.4, short pages).
+    `odd_entries`: raw JSON put into an edge's first page. `granular`: facts 4.4. `expiry`: facts
+    3.2. `fragile`: the token dies (190/460) as soon as an endpoint is asked a second time.
+    """
+
+    page_sizes: tuple[int, ...] = ()
+    odd_entries: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    granular: GranularVariant = "listed"
+    expiry: ExpiryVariant = "stated"
+    fragile: bool = False
+    odd_granular: tuple[object, ...] = ()
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody with a Facebook account; `id` is app-scoped (facts 6.4)."""
+
+    key: str
+    number: int
+    id: str
+    name: str
+    email: str | None
+    summary: str
+    picture_url: str | None = None
+    pages: dict[str, Page] = field(default_factory=dict)
+    accounts: dict[str, InstagramAccount] = field(default_factory=dict)
+    businesses: dict[str, Business] = field(default_factory=dict)
+    grant: Grant | None = None
+    quirks: Quirks = field(default_factory=Quirks)
+    at_checkpoint: bool = False
+    unconfirmed: bool = False
+    answered: set[str] = field(default_factory=set)
+
+    @property
+    def system_user_id(self) -> str:
+        """Who `me` is for a system-user token of this person's portfolio (facts 1.9)."""
+        return f"12200000000000{self.number:02d}"
+
+    def add_page(
+        self, name: str | None, *, instagram: InstagramAccount | str | None = None, **more: object
+    ) -> Page:
+        """Add a Page, by default with a fresh id, all tasks and no Instagram account.
+
+        `more` are fields of `Page`. An `InstagramAccount` given is added as well.
+        """
+        if isinstance(instagram, InstagramAccount):
+            self.accounts[instagram.id] = instagram
+            instagram = instagram.id
+        more.setdefault("id", _fresh_id(f"1000{self.number:02d}", self.pages))
+        page = Page(name=name, instagram=instagram, **more)  # type: ignore[arg-type]
+        self.pages[page.id] = page
+        return page
+
+    def add_instagram(self, username: str | None, **more: object) -> InstagramAccount:
+        """Add an Instagram account, linked to nothing yet; `more` are its fields."""
+        more.setdefault("id", _fresh_id(f"17841{400 + self.number}", self.accounts))
+        account = InstagramAccount(username=username, **more)  # type: ignore[arg-type]
+        self.accounts[account.id] = account
+        return account
+
+    def add_business(self, name: str, **more: object) -> Business:
+        """Add a portfolio in which the person has a role."""
+        more.setdefault("id", _fresh_id(f"20000{self.number:02d}", self.businesses))
+        business = Business(name=name, **more)  # type: ignore[arg-type]
+        self.businesses[business.id] = business
+        return business
+
+    def change_page(self, page_id: str, **changes: object) -> Page:
+        """Swap a Page for one with other fields."""
+        self.pages[page_id] = replace(self.pages[page_id], **changes)  # type: ignore[arg-type]
+        return self.pages[page_id]
+
+    def change_account(self, account_id: str, **changes: object) -> InstagramAccount:
+        """Swap an Instagram account for one with other fields."""
+        found = self.accounts[account_id]
+        self.accounts[account_id] = replace(found, **changes)  # type: ignore[arg-type]
+        return self.accounts[account_id]
+
+    def link_instagram(self, page_id: str, account_id: str) -> None:
+        """Link an Instagram account of this person to a Page."""
+        if account_id not in self.accounts:
+            raise KeyError(account_id)
+        self.change_page(page_id, instagram=account_id, connected_instagram=account_id)
+
+    def unlink_instagram(self, page_id: str) -> None:
+        """Take the Instagram account off a Page (facts 8.8)."""
+        self.change_page(page_id, instagram=None, connected_instagram=None)
+
+    def assets(self, kind: str) -> Mapping[str, Page | InstagramAccount | Business]:
+        """What the person has of one kind of `Choice`, by id."""
+        if kind == "pages":
+            return self.pages
+        return self.accounts if kind == "instagram_accounts" else self.businesses
+
+    def everything(self) -> Choice:
+        """All that the dialog offers to this person now, by id."""
+        return Choice(
+            frozenset(page.id for page in self.pages.values() if page.offered),
+            frozenset(account.id for account in self.accounts.values() if account.offered),
+            frozenset(business.id for business in self.businesses.values() if business.offered),
+        )
+
+
+def _fresh_id(prefix: str, taken: Collection[str]) -> str:
+    number = len(taken) + 1
+    while f"{prefix}{number:09d}" in taken:
+        number += 1
+    return f"{prefix}{number:09d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """A member of the cast before anybody asked for them: built on first use (10,000 Pages!)."""
+
+    key: str
+    number: int
+    name: str
+    summary: str
+    build: Callable[[Person], None]
+
+    @property
+    def id(self) -> str:
+        """The stable app-scoped user id."""
+        return f"102000000000000{self.number:02d}"
+
+    def person(self) -> Person:
+        """A fresh person with all they have."""
+        email = f"{self.key}@example.test"
+        made = Person(self.key, self.number, self.id, self.name, email, self.summary)
+        self.build(made)
+        return made
+
+
+class UnknownPerson(KeyError):
+    """Nobody of that key is in the cast."""
+
+    def __str__(self) -> str:
+        return f"nobody called {self.args[0]!r} is in the sandbox's cast"
+
+
+class World:
+    """Everybody at the offline Facebook, by key.
+
+    `largest_limit`: more than that in one page is "too much data" (facts 6.7, 7.5).
+    """
+
+    def __init__(self, cast: Iterable[Casting]) -> None:
+        self._original = tuple(cast)
+        self.reset()
+
+    def reset(self) -> None:
+        """The original cast, without grants and without what tests added."""
+        self._cast = {casting.key: casting for casting in self._original}
+        self._people: dict[str, Person] = {}
+        self.largest_limit = 500
+
+    @property
+    def castings(self) -> list[Casting]:
+        """Who can be picked, in order, without building anybody."""
+        return list(self._cast.values())
+
+    def person(self, key: str) -> Person:
+        """The person of that key, built when first asked for; raises `UnknownPerson`."""
+        if key not in self._people:
+            if key not in self._cast:
+                raise UnknownPerson(key)
+            self._people[key] = self._cast[key].person()
+        return self._people[key]
+
+    def known(self, key: str) -> bool:
+        """Whether somebody of that key is in the cast."""
+        return key in self._cast
+
+    def add_person(self, key: str, name: str, summary: str = "Made by a test.") -> Person:
+        """Somebody new, without Pages; appears in the dialog as well."""
+        numbers = [casting.number for casting in self._cast.values()]
+        self._cast[key] = Casting(key, max(numbers, default=0) + 1, name, summary, lambda _: None)
+        return self.person(key)
+
+    def by_id(self, user_id: str) -> Person | None:
+        """The person with that app-scoped id."""
+        for casting in self._cast.values():
+            if casting.id == user_id:
+                return self.person(casting.key)
+        return None
+
+    def page_exists(self, page_id: str) -> bool:
+        """Whether anybody seen so far has a Page of that id."""
+        return any(page_id in person.pages for person in self._people.values())

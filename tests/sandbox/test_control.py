@@ -1,0 +1,320 @@
+"""The control API and its panel: what a person or a test can do to the offline Facebook."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from igauth.sandbox.actions import ACTIONS
+from igauth.sandbox.cast import CAST
+from tests.sandbox.facebook import REDIRECT_URI, Facebook, error_of
+
+
+async def control(facebook: Facebook, method: str, path: str, content: Any = None) -> Any:
+    """Ask the control API; the answer must be a success."""
+    answer = await facebook.http.request(method, f"/_control/{path}", json=content)
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+# --- faults ---
+
+
+async def test_faults_are_planned_listed_and_removed(facebook: Facebook) -> None:
+    """POST, GET, DELETE of one and of all."""
+    first = await control(facebook, "POST", "faults", {"preset": "throttled_app", "times": 2})
+    await control(facebook, "POST", "faults", {"endpoint": "me", "kind": "cut", "person": "ben"})
+    listed = await control(facebook, "GET", "faults")
+    await control(facebook, "DELETE", f"faults/{first['id']}")
+    fewer = await control(facebook, "GET", "faults")
+    await control(facebook, "DELETE", "faults")
+
+    assert (first["code"], first["status"], first["left"]) == (4, 403, 2)
+    assert [fault["endpoint"] for fault in listed["data"]] == ["any", "me"]
+    assert "throttled_app" in listed["meta"]["presets"]
+    assert [fault["endpoint"] for fault in fewer["data"]] == ["me"]
+    assert len(facebook.sandbox.faults) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        ({}, ["endpoint"]),
+        ({"endpoint": "wat"}, ["endpoint"]),
+        ({"endpoint": "me", "times": 0, "kind": "wat"}, ["kind", "times"]),
+        ({"endpoint": "me", "colour": 1}, ["colour"]),
+        ({"preset": "wat"}, ["endpoint", "preset"]),
+    ],
+)
+async def test_bad_faults_are_explained(
+    facebook: Facebook, content: dict[str, object], fields: list[str]
+) -> None:
+    """422 names each field, and what is wrong with it."""
+    answer = await facebook.http.post("/_control/faults", json=content)
+
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["problems"]] == fields
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("POST", "faults", b"{", 422),
+        ("POST", "faults", b"[]", 422),
+        ("POST", "delay", b'{"seconds":"wat"}', 422),
+        ("POST", "delay", b'{"seconds":-1}', 422),
+        ("POST", "clock", b"{}", 422),
+        ("POST", "faults", b'{"endpoint":"me","person":"zed"}', 404),
+        ("POST", "people/zed/checkpoint", b"", 404),
+        ("POST", "people/ada/wat", b"", 404),
+        ("POST", "people/ada/checkpoint", b'{"colour":1}', 422),
+        ("POST", "people/ada/decline_permission", b"{}", 422),
+        ("POST", "people/ada/decline_permission", b'{"permission":"email"}', 422),
+        ("POST", "people/ada/grant_permission", b'{"permission":"email"}', 422),
+        ("POST", "people/ada/lapse_data_access", b"", 422),
+        ("POST", "people/ada/link_instagram", b'{"page_id":"1"}', 422),
+        ("POST", "people/ada/set_granular", b'{"variant":"wat"}', 422),
+        ("POST", "signed-requests", b'{"kind":"deauthorize"}', 422),
+        ("POST", "signed-requests", b'{"kind":"wat","person":"ada"}', 422),
+        ("POST", "signed-requests", b'{"kind":"deauthorize","person":"zed"}', 404),
+        ("GET", "people/zed", b"", 404),
+        ("GET", "calls?limit=wat", b"", 422),
+        ("DELETE", "faults/77", b"", 404),
+        ("GET", "wat", b"", 404),
+        ("PUT", "faults", b"", 404),
+    ],
+)
+async def test_bad_requests_are_refused_clearly(
+    facebook: Facebook, method: str, path: str, content: bytes, status: int
+) -> None:
+    """A status, a field and a sentence; never a crash."""
+    headers = {"content-type": "application/json"}
+    answer = await facebook.http.request(
+        method, f"/_control/{path}", content=content, headers=headers
+    )
+
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"] == "refused"
+    assert all(problem["message"] for problem in answer.json()["problems"])
+
+
+async def test_other_sites_are_refused(facebook: Facebook) -> None:
+    """A foreign page in the developer's browser can't change the sandbox."""
+    headers = {"sec-fetch-site": "cross-site"}
+    answer = await facebook.http.post("/_control/reset", headers=headers)
+
+    assert answer.status_code == 403
+
+
+async def test_presets_can_be_read(facebook: Facebook) -> None:
+    """GET /_control/presets gives the fields that each fills in."""
+    presets = await control(facebook, "GET", "presets")
+
+    assert presets["data"]["exchange_cut_after"] == {
+        "endpoint": "exchange",
+        "kind": "cut",
+        "after_effect": True,
+    }
+
+
+# --- calls ---
+
+
+async def test_calls_are_logged_without_secrets(facebook: Facebook) -> None:
+    """Templates, status, person, version, proof, credential; no token, code or secret."""
+    token = await facebook.token()
+    await facebook.get("/100001000000001", token, fields="name")
+    await facebook.get("/17841401000000001", token)
+    answer = await facebook.http.get("/_control/calls")
+    entries = answer.json()["data"]
+
+    assert [(entry["endpoint"], entry["path"]) for entry in entries] == [
+        ("exchange", "/oauth/access_token"),
+        ("upgrade", "/oauth/access_token"),
+        ("page", "/{page-id}"),
+        ("instagram_account", "/{ig-id}"),
+    ]
+    assert entries[2] | {"at": ""} == {
+        "at": "",
+        "method": "GET",
+        "endpoint": "page",
+        "path": "/{page-id}",
+        "version": "v26.0",
+        "person": "ada",
+        "proof": "valid",
+        "credential": "user",
+        "carried": "bearer",
+        "fields": "name",
+        "part_of": None,
+        "parts": None,
+        "known": True,
+        "fault": None,
+        "secrets_in_query": ["appsecret_proof"],
+        "began": 5,
+        "ended": 6,
+        "status": 200,
+    }
+    assert entries[0]["person"] == "ada"
+    for secret in (token, facebook.sandbox.config.app_secret, *facebook.sandbox.ledger.codes):
+        assert secret not in answer.text
+
+
+async def test_calls_can_be_filtered_and_forgotten(facebook: Facebook) -> None:
+    """By endpoint, person, unknown; with a limit."""
+    token = await facebook.token()
+    await facebook.token("ben")
+    await facebook.get("/me/wat", token)
+    of_ada = await control(facebook, "GET", "calls?person=ada&endpoint=exchange")
+    unknown = await control(facebook, "GET", "calls?unknown=true")
+    newest = await control(facebook, "GET", "calls?limit=1")
+    await control(facebook, "DELETE", "calls")
+
+    assert len(of_ada["data"]) == 1
+    assert [call["path"] for call in unknown["data"]] == ["/me/wat"]
+    assert [call["path"] for call in newest["data"]] == ["/me/wat"]
+    assert newest["meta"]["total"] == 5
+    assert len(facebook.sandbox.calls) == 0
+
+
+# --- time, reset ---
+
+
+async def test_delay_clock_and_reset(facebook: Facebook) -> None:
+    """Latency and time are set; reset brings all back to the start."""
+    token = await facebook.token()
+    await control(facebook, "POST", "delay", {"seconds": 0.5})
+    moved = await control(facebook, "POST", "clock", {"advance_seconds": 60})
+    await control(facebook, "POST", "people/ada/checkpoint")
+    await control(facebook, "POST", "faults", {"preset": "hang"})
+    await control(facebook, "POST", "reset")
+
+    assert moved == {"now": "2026-11-23T12:01:00Z"}
+    assert await control(facebook, "GET", "clock") == {"now": "2026-11-23T12:00:00Z"}
+    assert facebook.sandbox.state.latency_seconds == 0
+    assert facebook.sandbox.world.person("ada").grant is None
+    assert error_of(await facebook.get("/me", token)) == (400, 190, None)
+
+
+# --- people ---
+
+
+async def test_people_are_listed(facebook: Facebook) -> None:
+    """The cast with what they have and allow; one person in detail."""
+    await facebook.token("dora")
+    people = await control(facebook, "GET", "people")
+    dora = await control(facebook, "GET", "people/dora")
+
+    assert [one["key"] for one in people["data"]] == [casting.key for casting in CAST]
+    assert people["meta"]["actions"] == list(ACTIONS)
+    assert people["data"][0]["grant"] is None
+    assert dora["grant"]["permissions"]["pages_show_list"] == "granted"
+    assert dora["live_tokens"] == 2
+    assert len(dora["page_list"]) == dora["pages"] == 5
+
+
+async def test_permissions_can_be_changed_behind_the_apps_back(facebook: Facebook) -> None:
+    """Declined and granted again in the person's settings."""
+    token = await facebook.token()
+    path = "people/ada/"
+    permission = {"permission": "instagram_basic"}
+    await control(facebook, "POST", path + "decline_permission", permission)
+    declined = await facebook.get("/17841401000000001", token)
+    await control(facebook, "POST", path + "grant_permission", permission)
+    granted = await facebook.get("/17841401000000001", token)
+
+    assert error_of(declined) == (403, 10, None)
+    assert granted.status_code == 200
+
+
+async def test_instagram_links_can_be_changed(facebook: Facebook) -> None:
+    """Taken off a Page and put on another (facts 8.8)."""
+    token = await facebook.token()
+    page, other, account = "100001000000001", "100001000000003", "17841401000000001"
+    await control(facebook, "POST", "people/ada/unlink_instagram", {"page_id": page})
+    body = {"page_id": other, "instagram_account_id": account}
+    await control(facebook, "POST", "people/ada/link_instagram", body)
+    pages = (await facebook.get("/me/accounts", token, fields="instagram_business_account")).json()
+
+    assert "instagram_business_account" not in pages["data"][0]
+    assert pages["data"][2]["instagram_business_account"] == {"id": account}
+
+
+async def test_answers_vary_by_quirk(facebook: Facebook) -> None:
+    """target_ids and expires_in change their shape (facts 3.2, 4.4)."""
+    await control(facebook, "POST", "people/ada/set_granular", {"variant": "null"})
+    await control(facebook, "POST", "people/ada/set_expiry", {"variant": "never"})
+    data = await facebook.debug(await facebook.token())
+
+    assert data["granular_scopes"][0]["target_ids"] is None
+    assert data["expires_at"] == 0
+
+
+# --- panel ---
+
+
+async def test_the_panel_shows_people_faults_and_calls(facebook: Facebook) -> None:
+    """Everything in one page, hostile names escaped."""
+    await facebook.token("hana")
+    facebook.sandbox.faults.preset("throttled_app", times=3)
+    for path in ("/_control", "/_control/"):
+        answer = await facebook.http.get(path)
+
+        assert answer.status_code == 200
+        assert "<script" not in answer.text
+        assert "throttled_app" in answer.text
+        assert "/oauth/access_token" in answer.text
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("faults", {"preset": "hang", "endpoint": "me", "person": "ben", "times": "3"}),
+        ("faults", {"preset": "hang", "endpoint": "", "person": "", "times": ""}),
+        ("faults/clear", {}),
+        ("calls/clear", {}),
+        ("delay", {"seconds": "0.25"}),
+        ("clock", {"advance_seconds": "3600"}),
+        ("people/ada/change_password", {}),
+        ("signed-requests", {"kind": "deauthorize", "person": "ada", "tamper": ""}),
+        ("reset", {}),
+    ],
+)
+async def test_forms_go_back_to_the_panel(
+    facebook: Facebook, path: str, form: dict[str, str]
+) -> None:
+    """A posted form does the same operation and redirects back; empty fields don't count."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    content = str(httpx.QueryParams(form)).encode()
+    answer = await facebook.http.post(f"/_control/{path}", content=content, headers=headers)
+
+    assert (answer.status_code, answer.headers.get("location")) == (303, "/_control/"), answer.text
+
+
+async def test_a_wrong_form_is_explained_as_a_page(facebook: Facebook) -> None:
+    """People who use the panel get HTML, not JSON."""
+    answer = await facebook.http.post("/_control/delay", data={"seconds": "wat"})
+
+    assert answer.status_code == 422
+    assert "Not done" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+async def test_a_fault_can_be_removed_by_form(facebook: Facebook) -> None:
+    """Forms can't DELETE: there is a POST for it."""
+    fault = facebook.sandbox.faults.preset("hang")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await facebook.http.post(f"/_control/faults/{fault.id}/remove", headers=headers)
+
+    assert answer.status_code == 303
+    assert len(facebook.sandbox.faults) == 0
+
+
+async def test_codes_stay_out_of_the_panel(facebook: Facebook) -> None:
+    """No token or code is shown to anybody who can see the screen."""
+    code = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    await facebook.exchange(code)
+    page = (await facebook.http.get("/_control/")).text
+
+    assert code not in page
+    assert "EAAU" not in page

@@ -1,0 +1,362 @@
+"""Faults: what can go wrong on demand, and when it strikes (facts 17.11, 10)."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from igauth.sandbox.app import Sandbox
+from igauth.sandbox.faults import ENDPOINTS, KINDS
+from igauth.sandbox.presets import PRESETS
+from tests.sandbox.facebook import REDIRECT_URI, Facebook, Sleeps, dialog_url, error_of
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("unknown_error", (500, 1, None)),
+        ("unavailable", (503, 2, None)),
+        ("throttled_app", (403, 4, None)),
+        ("throttled_user", (400, 17, None)),
+        ("throttled_instagram", (400, 80002, None)),
+        ("permission_denied", (403, 10, None)),
+        ("permission_denied_400", (400, 10, None)),
+        ("app_removed", (400, 190, 458)),
+        ("password_changed_bare", (400, 190, None)),
+        ("token_bad_401", (401, 190, None)),
+    ],
+)
+async def test_presets_by_name(
+    facebook: Facebook, preset: str, expected: tuple[int, int | None, int | None]
+) -> None:
+    """The codes and statuses of facts 10.2 and 17.11."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset(preset)
+
+    assert error_of(await facebook.get("/me", token)) == expected
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_every_preset_is_a_valid_fault(sandbox: Sandbox, name: str) -> None:
+    """Each can be planned as it is."""
+    assert sandbox.faults.preset(name).preset == name
+
+
+async def test_throttles_bring_usage_headers(facebook: Facebook) -> None:
+    """x-app-usage at 100, and minutes in the business header; no Retry-After (11.1-11.2, 11.7)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("throttled_app", times=1)
+    facebook.sandbox.faults.preset("throttled_instagram", times=1)
+    app = await facebook.get("/me", token)
+    instagram = await facebook.get("/me", token)
+
+    assert json.loads(app.headers["x-app-usage"])["call_count"] == 100
+    assert app.json()["error"]["is_transient"] is True
+    (entries,) = json.loads(instagram.headers["x-business-use-case-usage"]).values()
+    assert entries[0]["estimated_time_to_regain_access"] == 12
+    assert "retry-after" not in app.headers
+
+
+async def test_times_counts_down(facebook: Facebook) -> None:
+    """Two strikes, then all is well; without `times` until removed."""
+    token = await facebook.token()
+    fault = facebook.sandbox.faults.add("me", code=1, times=2)
+    statuses = [(await facebook.get("/me", token)).status_code for _ in range(3)]
+
+    assert statuses == [500, 500, 200]
+    assert facebook.sandbox.faults.left(fault) is None
+    assert len(facebook.sandbox.faults) == 0
+
+
+async def test_a_fault_stays_until_removed(facebook: Facebook) -> None:
+    """`remove` and `clear` end it."""
+    token = await facebook.token()
+    fault = facebook.sandbox.faults.add("me", code=1)
+    first = await facebook.get("/me", token)
+    facebook.sandbox.faults.remove(fault.id)
+    second = await facebook.get("/me", token)
+
+    assert [first.status_code, second.status_code] == [500, 200]
+
+
+async def test_a_fault_for_one_person(facebook: Facebook) -> None:
+    """Others are spared, at the token endpoint as well."""
+    facebook.sandbox.faults.add("any", code=2, person="ben")
+    ada = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    ben = facebook.sandbox.authorize("ben", redirect_uri=REDIRECT_URI)
+
+    assert (await facebook.exchange(ada)).status_code == 200
+    assert error_of(await facebook.exchange(ben)) == (503, 2, None)
+
+
+async def test_a_fault_of_an_edge_strikes_its_expansion(facebook: Facebook) -> None:
+    """/me with accounts expanded fails as /me/accounts does (facts 6.6)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.add("accounts", code=1)
+    edge = await facebook.get("/me/accounts", token)
+    expanded = await facebook.get("/me", token, fields="id,accounts.limit(5){id}")
+    plain = await facebook.get("/me", token, fields="id")
+
+    assert [edge.status_code, expanded.status_code, plain.status_code] == [500, 500, 200]
+
+
+async def test_any_spares_dialog_and_parts(facebook: Facebook) -> None:
+    """`any` is every Graph request, but neither the dialog nor single parts of a batch."""
+    token = await facebook.token()
+    facebook.sandbox.faults.add("any", code=1, times=1)
+    struck = await facebook.batch(token, [{"method": "GET", "relative_url": "me"}])
+    whole = await facebook.batch(token, [{"method": "GET", "relative_url": "me"}])
+
+    assert struck.status_code == 500
+    assert whole.json()[0]["code"] == 200
+
+
+# --- after the effect, facts 2.5, 17.11, trap 9 ---
+
+
+async def test_a_code_is_consumed_though_the_answer_is_lost(facebook: Facebook) -> None:
+    """The connection is cut after the work was done; a retry is 36009 (facts 2.5, trap 9)."""
+    facebook.sandbox.faults.preset("exchange_cut_after", times=1)
+    code = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await facebook.exchange(code)
+
+    assert error_of(await facebook.exchange(code)) == (400, 100, 36009)
+
+
+async def test_a_code_survives_a_cut_before_the_effect(facebook: Facebook) -> None:
+    """Without after_effect nothing was done."""
+    facebook.sandbox.faults.add("exchange", "cut", times=1)
+    code = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await facebook.exchange(code)
+
+    assert (await facebook.exchange(code)).status_code == 200
+
+
+async def test_a_dialog_can_be_cut_after_consent(facebook: Facebook) -> None:
+    """Consent was given, the redirect got lost."""
+    facebook.sandbox.faults.add("dialog", "cut", after_effect=True, times=1)
+    url = (
+        f"/dialog/oauth?client_id={facebook.sandbox.config.app_id}&redirect_uri={REDIRECT_URI}"
+        "&scope=pages_show_list"
+    )
+    with pytest.raises(httpx.RemoteProtocolError):
+        await facebook.http.post(url, data={"person": "ada", "decision": "continue"})
+
+    assert facebook.sandbox.world.person("ada").grant is not None
+
+
+# --- kinds, facts 10.7 ---
+
+
+async def test_html_from_a_proxy(facebook: Facebook) -> None:
+    """502 text/html (facts 10.7)."""
+    facebook.sandbox.faults.preset("bad_gateway")
+    answer = await facebook.get("/me")
+
+    assert answer.status_code == 502
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("preset", "content"),
+    [("empty_ok", b""), ("null_ok", b"null"), ("false_ok", b"false"), ("list_ok", b"[1,2]")],
+)
+async def test_odd_bodies_at_200(facebook: Facebook, preset: str, content: bytes) -> None:
+    """Empty, null, false (facts 2.3, 10.7)."""
+    facebook.sandbox.faults.preset(preset)
+    answer = await facebook.get("/me")
+
+    assert (answer.status_code, answer.content) == (200, content)
+
+
+async def test_half_a_json(facebook: Facebook) -> None:
+    """A body that can't be parsed (facts 10.7)."""
+    facebook.sandbox.faults.preset("half_json")
+    answer = await facebook.get("/me")
+
+    with pytest.raises(ValueError, match="line 1"):
+        answer.json()
+
+
+async def test_a_redirect_to_another_place(facebook: Facebook) -> None:
+    """A client should not follow it."""
+    facebook.sandbox.faults.preset("redirect")
+    answer = await facebook.get("/me")
+
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("https://www.facebook.example.test/")
+
+
+async def test_a_delay_waits_through_the_injected_sleep(facebook: Facebook, sleeps: Sleeps) -> None:
+    """The answer is good, and nothing waits in real time."""
+    facebook.sandbox.faults.preset("slow")
+    answer = await facebook.get("/me", await facebook.token())
+
+    assert answer.status_code == 200
+    assert sleeps.seconds[-1] == 3.0
+
+
+async def test_headers_on_a_good_answer(facebook: Facebook) -> None:
+    """A `delay` of nothing only adds headers, e.g. high usage (facts 11.1)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("usage_high")
+    answer = await facebook.get("/me", token)
+
+    assert answer.status_code == 200
+    assert json.loads(answer.headers["x-app-usage"])["call_count"] == 95
+
+
+async def test_a_dripping_answer(facebook: Facebook, sleeps: Sleeps) -> None:
+    """Byte by byte, with a pause after each."""
+    token = await facebook.token()
+    facebook.sandbox.faults.add("me", "drip", delay_seconds=2)
+    answer = await facebook.get("/me", token)
+
+    assert answer.json()["name"] == "Ada Invented"
+    assert sleeps.seconds == [2.0] * len(answer.content)
+
+
+async def test_an_oversized_answer_can_be_left(facebook: Facebook) -> None:
+    """More than two megabytes, streamed, so that a client's cap ends it early."""
+    facebook.sandbox.faults.preset("oversize")
+    seen = 0
+    async with facebook.http.stream("GET", "/v26.0/me") as answer:
+        async for chunk in answer.aiter_bytes():
+            seen += len(chunk)
+            if seen > 2_000_000:
+                break
+
+    assert 2_000_000 < seen < 2_200_000
+
+
+async def test_a_hang_ends_with_the_clients_patience(facebook: Facebook) -> None:
+    """No answer until the caller gives up; the log shows no status."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("hang")
+    with pytest.raises(httpx.ReadTimeout):
+        await facebook.http.get("/v26.0/me", params={"access_token": token}, timeout=0.01)
+
+    assert facebook.sandbox.calls.of("me")[-1].status is None
+
+
+async def test_a_hang_can_be_cancelled(facebook: Facebook) -> None:
+    """A budget on the wall clock cancels the waiting."""
+    facebook.sandbox.faults.preset("hang")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await facebook.http.get("/v26.0/me", timeout=None)
+
+
+async def test_the_log_names_the_fault(facebook: Facebook) -> None:
+    """A call shows by which fault it was struck."""
+    facebook.sandbox.faults.preset("bad_gateway")
+    await facebook.get("/me")
+
+    assert [call.fault for call in facebook.sandbox.calls] == ["bad_gateway"]
+
+
+async def test_pictures_can_fail_too(facebook: Facebook) -> None:
+    """The files behind picture links belong to the endpoint `picture`."""
+    facebook.sandbox.faults.add("picture", "html", status=500)
+    answer = await facebook.http.get("/_pictures/1.svg")
+
+    assert answer.status_code == 500
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint": "wat"},
+        {"kind": "wat"},
+        {"times": 0},
+        {"status": 99},
+        {"delay_seconds": -1},
+        {"colour": "red"},
+        {"preset": "wat"},
+        {"headers": {"x-app-usage": "é"}},
+        {"headers": {"x-app-usage": "a\r\nb: c"}},
+        {"headers": {"bad name": "x"}},
+    ],
+)
+def test_nonsense_is_not_planned(sandbox: Sandbox, wrong: dict[str, object]) -> None:
+    """Clear validation errors, and nothing planned."""
+    with pytest.raises(ValidationError):
+        sandbox.faults.plan({"endpoint": "me", **wrong})
+
+    assert len(sandbox.faults) == 0
+
+
+def test_endpoints_and_kinds() -> None:
+    """The vocabulary that the control API promises."""
+    endpoints = (
+        "dialog exchange upgrade debug_token me permissions accounts businesses owned_pages "
+        "client_pages page instagram_account batch batch_part revoke picture any"
+    )
+    assert set(ENDPOINTS) >= set(endpoints.split())
+    kinds = "graph_error html empty garbage cut hang delay oversize drip redirect"
+    assert set(KINDS) == set(kinds.split())
+
+
+async def test_latency_of_every_answer(facebook: Facebook, sleeps: Sleeps) -> None:
+    """One wait for each HTTP request, not for each part of a batch."""
+    token = await facebook.token()
+    facebook.sandbox.state.latency_seconds = 0.2
+    await facebook.batch(token, [{"method": "GET", "relative_url": "me"}] * 3)
+
+    assert sleeps.seconds == [0.2]
+
+
+async def test_round_trips_count_what_had_to_wait(facebook: Facebook) -> None:
+    """Calls side by side are one trip, calls after each other are several."""
+    token = await facebook.token()
+    facebook.sandbox.calls.clear()
+    await asyncio.gather(*(facebook.get("/me", token) for _ in range(3)))
+    side_by_side = facebook.sandbox.calls.round_trips()
+    await facebook.get("/me", token)
+
+    assert side_by_side <= 3
+    assert facebook.sandbox.calls.round_trips() == side_by_side + 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(1, 500), (2, 503), (4, 403), (200, 403), (190, 400), (None, 400)]
+)
+def test_statuses_follow_codes(sandbox: Sandbox, code: int | None, status: int) -> None:
+    """Unless one is given (facts 10.2)."""
+    fault = sandbox.faults.add("me", code=code)
+
+    assert fault.problem().status == status
+
+
+async def test_pictures_and_dialog_can_be_slow(facebook: Facebook, sleeps: Sleeps) -> None:
+    """A delay is waited, then all goes on as usual."""
+    facebook.sandbox.faults.add("picture", "delay", delay_seconds=4)
+    facebook.sandbox.faults.add("dialog", "delay", delay_seconds=5)
+    picture = await facebook.http.get("/_pictures/1.svg")
+    dialog = await facebook.http.get(dialog_url(facebook.sandbox))
+
+    assert sleeps.seconds == [4.0, 5.0]
+    assert (picture.status_code, dialog.status_code) == (403, 200)
+
+
+async def test_texts_that_cant_be_encoded(facebook: Facebook) -> None:
+    """A lone surrogate in a fault's text is no crash of the sandbox."""
+    for kind in ("html", "garbage", "graph_error"):
+        facebook.sandbox.faults.add("me", kind, body="\ud800", message="\ud800", times=1)
+        assert (await facebook.get("/me")).status_code in (200, 400, 502)
+    facebook.sandbox.faults.add("dialog", "redirect", message="\ud800", times=1)
+
+    assert (await facebook.http.get(dialog_url(facebook.sandbox))).status_code == 302
+
+
+async def test_a_broken_dialog_page(facebook: Facebook) -> None:
+    """HTML without a redirect (facts 1.7)."""
+    facebook.sandbox.faults.preset("dialog_broken")
+    answer = await facebook.http.get(dialog_url(facebook.sandbox))
+
+    assert answer.status_code == 500
+    assert "Sorry, something went wrong" in answer.text
