@@ -41,7 +41,7 @@ bench: ## what a login and a listing cost (ARGS='--logins 20')
 	@sh scripts/setup.sh dev
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-header --no-annotate pyproject.toml
 
 constraints: ## take the newest versions into constraints.txt and requirements.txt
 	@sh scripts/setup.sh dev
@@ -53,7 +53,6 @@ constraints: ## take the newest versions into constraints.txt and requirements.t
 	$(COMPILE) --generate-hashes --extra postgres -c constraints.new >> requirements.new; \
 	mv constraints.new constraints.txt; mv requirements.new requirements.txt
 	@sh scripts/setup.sh dev
-	@$(BIN)/python scripts/checks.py
 
 clean: ## remove .venv, caches and build output; databases and .igauth/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -260,7 +260,8 @@ async def test_http_pictures_for_the_offline_facebook() -> None:
     """Only those of the stand-in itself."""
     account = ACCOUNT | {"profile_picture_url": "http://localhost:9000/_pictures/1"}
     found, _ = resources(
-        answer({"data": [page(1, instagram_business_account=account)]}), stand_in_url="http://localhost:9000"
+        answer({"data": [page(1, instagram_business_account=account)]}),
+        stand_in_url="http://localhost:9000",
     )
     ((node,),) = [part.nodes for part in await walked(found)]
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import structlog
@@ -237,11 +237,15 @@ class GraphClient:
             exchange.outcome = "ok"
         except GraphError as error:
             exchange.outcome = _outcome(error)
-            raise
+            failure = error
+        else:
+            await self._end_doubling(request.scopes)
+            return answer
         finally:
             self._report(exchange, self.monotonic() - began)
-        await self._end_doubling(request.scopes)
-        return answer
+        if isinstance(failure, GraphRefusal) and failure.meaning is Meaning.THROTTLED:
+            raise await self.note_throttle(request, failure, exchange.regain_minutes)
+        raise failure
 
     async def _within(self, deadline: float, exchange: _Exchange) -> Answer:
         """The whole exchange on the wall clock: httpx limits each read only (F-03)."""
@@ -257,12 +261,10 @@ class GraphClient:
         status, raw = await self._send(exchange)
         body = parse_json(raw)
         refusal = refusal_in(request.endpoint, status, body)
-        if refusal is None:
-            body = checked(request.endpoint, status, body, request.shapes)
-            return Answer(body, exchange.regain_minutes)
-        if refusal.meaning is Meaning.THROTTLED:
-            raise await self.note_throttle(request, refusal, exchange.regain_minutes)
-        raise refusal
+        if refusal is not None:
+            raise refusal
+        body = checked(request.endpoint, status, body, request.shapes)
+        return Answer(body, exchange.regain_minutes)
 
     async def _send(self, exchange: _Exchange) -> tuple[int, bytes]:
         try:
@@ -284,10 +286,10 @@ class GraphClient:
     def _http_request(self, request: Request) -> httpx.Request:
         budget = self._budget(request)
         connect = self.budgets.connect
+        query = f"?{urlencode(request.query)}" if request.query else ""
         return self._http.build_request(
             request.method,
-            f"{self.graph_url}/{self.api_version}/{request.path}",
-            params=dict(request.query) or None,
+            f"{self.graph_url}/{self.api_version}/{request.path}{query}",
             data=dict(request.form) if request.form is not None else None,
             # gzip alone: its unpacking can be stopped at the cap (F-05)
             headers={"Accept": "application/json", "Accept-Encoding": "gzip"},

@@ -5,7 +5,7 @@ RFC 6749 §4.1, RFC 7636 §4.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -129,7 +129,7 @@ class FacebookOAuth:
                     "debug_token",
                     "debug_token",
                     query={"input_token": token.secret.get_secret_value()},
-                    token=self._graph.app_token,
+                    token=replace(self._graph.app_token, person=token.person),
                 )
             )
         except GraphRefusal as refusal:

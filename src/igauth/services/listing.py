@@ -8,20 +8,18 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from igauth.domain import (
     Clock,
-    ConnectionStatus,
     GranularScopes,
     Listing,
     Permissions,
     PersonId,
 )
 from igauth.errors import (
-    CheckpointRequired,
     FacebookTimeout,
     IgAuthError,
     NotFound,
@@ -30,11 +28,13 @@ from igauth.errors import (
 )
 from igauth.graph.auth import UserToken
 from igauth.graph.errors import GraphError, GraphRefusal
-from igauth.services.accounts import Discovery, Progress, merge
+from igauth.services.accounts import Discovery
 from igauth.services.background import Background
 from igauth.services.consent import Consent, certain_ids, next_consent
 from igauth.services.grants import DEAD, Custody, GrantRules, error_of, public_error
+from igauth.services.merging import merge
 from igauth.services.pictures import is_live
+from igauth.services.progress import Progress
 from igauth.services.verification import Verification
 from igauth.store import connections, listings
 from igauth.store.connections import ConnectionRow
@@ -198,16 +198,18 @@ class Listings:
         now = self._clock()
         if row.verified_at is not None and now - row.verified_at < self._max_age:
             raise refusal
-        row = await self._verification.verify(row)
-        if self._rules.status(row, now) is ConnectionStatus.CHECKPOINT_REQUIRED:
-            raise CheckpointRequired(action_url=refusal.action_url)
-        if (still := error_of(self._rules.status(row, now), refusal.action_url or "")) is not None:
+        try:
+            row = await self._verification.verify(row)
+        except GraphError as error:
+            raise self._public(row, error) from None
+        still = error_of(self._rules.status(row, now), self._rules.reconnect_url(row, now))
+        if still is not None:
             raise still
         return row
 
     async def _refreshed(self, row: ConnectionRow, stored: Listing | None) -> ListingView:
         """The listing of the flight under way, or of a new one; within the answer's bound."""
-        flight = self._flights.get(row.person_id) or self._launch(row)
+        flight = self._flights.get(row.person_id) or self._launch(row, stored)
         done, _ = await asyncio.wait((flight.work,), timeout=self._answer_seconds)
         if done:
             listing = await self._landed(row, flight)
@@ -237,9 +239,9 @@ class Listings:
             raise FacebookTimeout
         return merge(stored, snapshot) if stored is not None else snapshot
 
-    def _launch(self, row: ConnectionRow) -> _Flight:
+    def _launch(self, row: ConnectionRow, stored: Listing | None) -> _Flight:
         progress = Progress()
-        work = self._background.spawn(self._refresh(row, progress))
+        work = self._background.spawn(self._refresh(row, stored, progress))
         return self._fly(row.person_id, _Flight(work, progress))
 
     def _fly(self, person_id: PersonId, flight: _Flight) -> _Flight:
@@ -251,16 +253,14 @@ class Listings:
         if self._flights.get(person_id) is flight:
             del self._flights[person_id]
 
-    async def _refresh(self, row: ConnectionRow, progress: Progress) -> Listing:
-        """Walks, unless another replica does: then its result is taken."""
-        began = self._clock()
+    async def _refresh(
+        self, row: ConnectionRow, stored: Listing | None, progress: Progress
+    ) -> Listing:
+        """Walks, unless another replica does or just did: then its result is taken."""
         while not await self._claim(row.person_id):
             await self._sleep(_POLL_SECONDS)
-            kept = await self._landed_elsewhere(row.person_id, began)
-            if kept is not None:
-                return kept
         try:
-            return await self._walk(row, progress)
+            return await self._newer(row.person_id, stored) or await self._walk(row, progress)
         except BaseException:
             await self._release(row.person_id)
             raise
@@ -271,11 +271,15 @@ class Listings:
         async with self._database.transaction() as tx:
             return await listings.claim(tx, person_id, owner=self._owner, now=now, until=until)
 
-    async def _landed_elsewhere(self, person_id: PersonId, began: datetime) -> Listing | None:
+    async def _newer(self, person_id: PersonId, known: Listing | None) -> Listing | None:
+        """What another replica stored since `known` was read; gives the lease back."""
         async with self._database.reading() as tx:
             kept = await listings.find(tx, person_id)
-        if kept is None or kept.listing is None or kept.listing.fetched_at < began:
+        if kept is None or kept.listing is None:
             return None
+        if known is not None and kept.listing.fetched_at <= known.fetched_at:
+            return None
+        await self._release(person_id)
         return kept.listing
 
     async def _release(self, person_id: PersonId) -> None:

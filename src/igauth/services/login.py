@@ -177,10 +177,13 @@ class LoginFlow:
             code_challenge=attempt.code_challenge,
             auth_type=AUTH_TYPES.get(prompt or ""),
         )
-        self._background.spawn(_awaited(self._warm(_WARM_CONNECTIONS)))
+        self._background.spawn(self._warm_up())
         return StartedLogin(
             location, attempt.cookie_name, attempt.cookie_value, attempt.crowded_out
         )
+
+    async def _warm_up(self) -> None:
+        await self._warm(_WARM_CONNECTIONS)
 
     async def complete(self, arrival: Arrival) -> LoginEnd:
         """Ends the attempt that this browser started. Never raises for what can go wrong."""
@@ -476,7 +479,3 @@ async def _granular_of(debugging: asyncio.Task[DebuggedToken]) -> GranularScopes
     if debugging.cancelled() or debugging.exception() is not None:
         return None
     return debugging.result().granular
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
