@@ -34,15 +34,18 @@ async def check_database(database: Database) -> None:
         )
 
 
-async def check_keys(database: Database, ring: KeyRing, clock: Clock) -> None:
+async def check_keys(
+    database: Database, ring: KeyRing, clock: Clock, *, rotating: bool = False
+) -> None:
     """Raises SettingsRefused for a ring with other bytes, or without a key that rows need.
 
-    Notes the check value of every key that is new to this database.
+    `rotating` may lack keys: it is how a lost one is mended. Notes the check value of every key
+    that is new to this database.
     """
     async with database.reading() as tx:
         known = await sealed.check_values(tx)
         needed = await sealed.kids_in_use(tx)
-    faults = [*_changed(ring, known), *_lacking(ring, needed)]
+    faults = [*_changed(ring, known), *([] if rotating else _lacking(ring, needed))]
     if faults:
         raise SettingsRefused(faults)
     fresh = [kid for kid in ring if kid not in known]

@@ -58,6 +58,7 @@ class Sessions:
     ) -> None:
         """A new session under this id, within the limit of parallel sessions."""
         now = self._clock()
+        await store.keep_newest(tx, person_id, MOST_SESSIONS - 1)
         await store.add(
             tx,
             id_hash=self._tokens.session_hash(session_id),
@@ -66,7 +67,6 @@ class Sessions:
             now=now,
             expires_at=now + self._max,
         )
-        await store.keep_newest(tx, person_id, MOST_SESSIONS)
 
     async def revoke(self, tx: Transaction, session_id: str) -> PersonId | None:
         """Ends the session of this cookie; tells whose it was."""
