@@ -3,16 +3,21 @@
 One `AsyncClient` walks over both apps by `mounts`; only the clock and waiting are fake.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.engine import URL
 from starlette.types import Receive, Scope, Send
 
 from igauth.app import create_app
@@ -85,18 +90,34 @@ class Browser:
         self, dialog: str, person: str = "ada", decision: str = "continue", **form: Any
     ) -> str:
         """Answers the dialog as a person; returns the callback's address."""
-        answer = await self.http.post(
-            dialog, data={"person": person, "decision": decision, **form}
-        )
+        answer = await self.http.post(dialog, data={"person": person, "decision": decision, **form})
         assert answer.status_code == 302, answer.text
         return answer.headers["location"].partition("#")[0]
 
-    async def log_in(self, person: str = "ada", *, form: Any = None, **query: str) -> httpx.Response:
-        """A whole login; returns the callback's answer."""
+    async def approach(
+        self, person: str = "ada", *, decision: str = "continue", form: Any = None, **query: str
+    ) -> str:
+        """A login up to the callback's address, which the browser has yet to visit."""
         started = await self.start(**query)
         assert started.status_code == 302, started.text
-        callback = await self.consent(started.headers["location"], person, **(form or {}))
-        return await self.http.get(callback)
+        return await self.consent(started.headers["location"], person, decision, **(form or {}))
+
+    async def log_in(
+        self, person: str = "ada", *, form: Any = None, **query: str
+    ) -> httpx.Response:
+        """A whole login; returns the callback's answer."""
+        return await self.http.get(await self.approach(person, form=form, **query))
+
+    async def user(self) -> dict[str, Any] | None:
+        """Who is logged in, as `GET /auth/session` tells."""
+        user: dict[str, Any] | None = (await self.get("/auth/session")).json()["user"]
+        return user
+
+    async def connection(self) -> dict[str, Any]:
+        """The person's one connection."""
+        (connection,) = (await self.get("/me/connections")).json()["data"]
+        assert isinstance(connection, dict)
+        return connection
 
     async def accounts(self, **query: str) -> httpx.Response:
         """The listing."""
@@ -104,7 +125,20 @@ class Browser:
 
     def cookie(self, name: str = "igauth_session") -> str | None:
         """The value of a cookie in the jar."""
-        return next((cookie.value for cookie in self.http.cookies.jar if cookie.name == name), None)
+        return self.cookies().get(name)
+
+    def cookies(self) -> dict[str, str]:
+        """Names and values of the whole jar."""
+        return {cookie.name: cookie.value or "" for cookie in self.http.cookies.jar}
+
+    def attempt_cookies(self) -> list[str]:
+        """Names of the login attempts that live in the jar."""
+        return [name for name in self.cookies() if "igauth_login_" in name]
+
+    def take_jar_of(self, other: "Browser") -> None:
+        """A copy of another browser's jar, as it is now: a thief, or the same jar elsewhere."""
+        for cookie in other.http.cookies.jar:
+            self.http.cookies.jar.set_cookie(cookie)
 
 
 @dataclass
@@ -119,11 +153,12 @@ class Stage:
     state: dict[str, Any]
     _browsers: list[httpx.AsyncClient] = field(default_factory=list)
 
-    def browser(self) -> Browser:
-        """A new browser with an empty jar."""
+    def browser(self, address: str = "127.0.0.1") -> Browser:
+        """A new browser with an empty jar, at that network address."""
         http = httpx.AsyncClient(
+            transport=httpx.MockTransport(_nowhere_else),  # the default costs a TLS context
             mounts={
-                self.settings.base_url: httpx.ASGITransport(self._asgi),
+                self.settings.base_url: httpx.ASGITransport(self._asgi, client=(address, 50_000)),
                 FACEBOOK: self.sandbox.transport(),
             },
             trust_env=False,
@@ -144,6 +179,59 @@ class Stage:
         """The endpoints that Facebook was asked, in order."""
         return [call.endpoint for call in self.sandbox.calls]
 
+    @property
+    def graph_calls(self) -> list[str]:
+        """The same without the dialog, which the browser asks and not the service."""
+        return [endpoint for endpoint in self.calls if endpoint != "dialog"]
+
+    async def count(self, table: str) -> int:
+        """How many rows a table holds."""
+        async with self.services.database.reading() as tx:
+            found = await tx.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608  # our own tables
+            return int(found.scalar_one())
+
+    @asynccontextmanager
+    async def database_down(self) -> AsyncGenerator[None]:
+        """While this block runs, the database isn't there; its rows are back afterwards."""
+        url = self.services.database.url
+        await self.services.database.close()
+        await _hide(url)
+        try:
+            yield
+        finally:
+            await self.services.database.close()
+            await _show(url)
+
+
+class Gate:
+    """A sandbox's `sleep` that lasts until it is opened: a call held at Facebook's door."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, _seconds: float) -> None:
+        """Whoever comes here waits."""
+        self.reached.set()
+        await self.open.wait()
+
+
+def make_sandbox(settings: Settings, clock: FakeClock, **more: Any) -> Sandbox:
+    """An offline Facebook that knows this service's callback."""
+    config = SandboxConfig(public_url=FACEBOOK, redirect_uris=(settings.redirect_uri,))
+    return Sandbox(replace(config, **more.pop("config", {})), clock=clock, **more)
+
+
+async def no_wait(_seconds: float) -> None:
+    """A `sleep` for `Wiring`: lets others run, and takes no time."""
+    await asyncio.sleep(0)
+
+
+def quick(**more: Any) -> Wiring:
+    """A service that waits for nothing, and whose keeper only works when it is called."""
+    given: dict[str, Any] = {"budgets": Budgets(backoff=0.0), "sleep": no_wait, "keeper": False}
+    return Wiring(**(given | more))
+
 
 @asynccontextmanager
 async def open_stage(
@@ -155,10 +243,9 @@ async def open_stage(
 ) -> AsyncGenerator[Stage]:
     """Service and sandbox, wired together."""
     clock = clock or FakeClock()
-    sandbox = sandbox or Sandbox(
-        SandboxConfig(public_url=FACEBOOK, redirect_uris=(settings.redirect_uri,)), clock=clock
-    )
-    wiring = replace(wiring or Wiring(budgets=Budgets(backoff=0.0)), clock=clock)
+    sandbox = sandbox or make_sandbox(settings, clock)
+    wiring = wiring or Wiring(budgets=Budgets(backoff=0.0), sleep=no_wait)
+    wiring = replace(wiring, clock=clock, keeper=False, pauses_fresh_seconds=0.0)
     if wiring.transport is None:
         wiring = replace(wiring, transport=sandbox.transport())
     app = create_app(settings, wiring)
@@ -170,6 +257,12 @@ async def open_stage(
             yield stage
         finally:
             await stage.close()
+
+
+def replica(first: Stage, **overrides: Any) -> AbstractAsyncContextManager[Stage]:
+    """Another process of the same service: same database, Facebook and clock."""
+    settings = first.settings.model_copy(update=overrides)
+    return open_stage(settings, sandbox=first.sandbox, clock=first.clock)
 
 
 def query_of(response: httpx.Response) -> dict[str, list[str]]:
@@ -184,7 +277,42 @@ def error_of(response: httpx.Response) -> str | None:
     return values[0] if values else None
 
 
+def _nowhere_else(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(f"a browser went to {request.url.host}")
+
+
+async def _hide(url: URL) -> None:
+    if url.get_backend_name() == "sqlite":
+        _put_a_folder_in_the_way(Path(url.database or ""))
+    else:
+        await _on_server(url, f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
+
+
+async def _show(url: URL) -> None:
+    if url.get_backend_name() == "sqlite":
+        _take_the_folder_away(Path(url.database or ""))
+    else:
+        await _on_server(url, f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS true')
+
+
+def _put_a_folder_in_the_way(path: Path) -> None:
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+
+
+def _take_the_folder_away(path: Path) -> None:
+    path.rmdir()
+    path.with_suffix(".away").rename(path)
+
+
+async def _on_server(url: URL, statement: str) -> None:
+    address = url.set(drivername="postgresql", database="postgres")
+    connection = await asyncpg.connect(address.render_as_string(hide_password=False))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 def _headers(named: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in named.items()}
-
-

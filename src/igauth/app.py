@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from igauth.api import callbacks, login, me, operations
+from igauth.api import callbacks, example, login, me, operations
 from igauth.api.boundary import Boundary, Rules
 from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         version=version("igauth"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,  # its redirect would be built from the Host header, code included
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -79,6 +80,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         app.include_router(router)
     if settings.api_docs:
         app.include_router(operations.docs_router)
+    if settings.example_app:
+        app.include_router(example.router)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -77,7 +77,11 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, wiring: Wiring | None = None, metrics: Metrics | None = None
+    settings: Settings,
+    wiring: Wiring | None = None,
+    metrics: Metrics | None = None,
+    *,
+    rotating: bool = False,
 ) -> AsyncGenerator[Services]:
     """Everything, opened; refuses a database or key ring that doesn't fit this program."""
     wiring = wiring or Wiring()
@@ -86,7 +90,7 @@ async def open_services(
     http = new_http_client(wiring.transport)
     try:
         await check_database(database)
-        await check_keys(database, KeyRing(settings.keys), wiring.clock)
+        await check_keys(database, KeyRing(settings.keys), wiring.clock, rotating=rotating)
         yield _build(settings, wiring, database, background, http, metrics or Metrics())
     finally:
         await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)

@@ -242,7 +242,7 @@ def keys_rotate(
         )
         return await rotation.rotate(drop_unreadable=drop_unreadable)
 
-    done = _with_services(work)
+    done = _with_services(work, rotating=True)
     typer.echo(f"re-sealed {done.resealed}, unreadable {done.unreadable}, dropped {done.dropped}")
     unused = ", ".join(done.unused) or "none"
     typer.echo(f"key ids that no readable row uses any more: {unused}")
@@ -259,13 +259,15 @@ async def _examine(settings: Settings) -> bool:
     return well
 
 
-def _with_services(work: Callable[[Services], Awaitable[Result]]) -> Result:
+def _with_services(
+    work: Callable[[Services], Awaitable[Result]], *, rotating: bool = False
+) -> Result:
     """Runs `work` on the services of a configuration that could serve."""
     settings = load(ServeSettings)
     configure_logging(settings.log_format, settings.log_level)
 
     async def run() -> Result:
-        async with open_services(settings) as services:
+        async with open_services(settings, rotating=rotating) as services:
             return await work(services)
 
     return _run(run())

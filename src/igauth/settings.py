@@ -281,12 +281,10 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in value:
-            try:
-                ipaddress.ip_network(proxy, strict=False)
-            except ValueError:
-                raise ValueError("must be a comma list of addresses or networks") from None
-        return value
+        try:
+            return tuple(str(ipaddress.ip_network(proxy, strict=False)) for proxy in value)
+        except ValueError:
+            raise ValueError("must be a comma list of addresses or networks") from None
 
     @field_validator("rate_limit_login", "rate_limit_refresh")
     @classmethod

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.config import JsonDict
 
 from igauth.domain import ActionKind, ConnectionStatus, NotListedReason
 
@@ -22,6 +23,95 @@ class Shape(BaseModel):
     """Base of every answer."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+_PERSON: JsonDict = {
+    "id": "6f1b0a52-3c1e-4a8f-9a55-0d4d0c7a1b11",
+    "name": "Ada Invented",
+    "picture_url": None,
+    "created_at": "2026-11-01T09:00:00Z",
+    "last_login_at": "2026-11-23T12:00:00Z",
+}
+_ACCOUNT: JsonDict = {
+    "id": "17841400000000021",
+    "username": "invented.bakery",
+    "name": "Invented Bakery",
+    "biography": "Bread, invented daily.",
+    "website": "https://bakery.example.test/",
+    "profile_picture_url": "https://cdn.example.test/21.jpg?oe=6B2B3C4D",
+    "picture_url": "http://localhost:8000/me/instagram-accounts/17841400000000021/picture",
+    "followers_count": 1204,
+    "follows_count": 87,
+    "media_count": 342,
+    "pages": [
+        {
+            "id": "100000000000011",
+            "name": "Invented Bakery",
+            "tasks": ["CREATE_CONTENT", "MANAGE"],
+        }
+    ],
+    "can_publish": True,
+    "connection_id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+}
+_RECONNECT = "http://localhost:8000/auth/facebook?reconnect=0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21"
+_CONNECTION: JsonDict = {
+    "id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+    "provider": "facebook",
+    "provider_user_id": "10200000000000001",
+    "name": "Ada Invented",
+    "status": "active",
+    "granted_scopes": ["instagram_basic", "pages_show_list"],
+    "declined_scopes": ["business_management"],
+    "missing_scopes": ["business_management"],
+    "token_expires_at": "2027-01-22T12:00:00Z",
+    "data_access_expires_at": "2027-02-21T12:00:00Z",
+    "connected_at": "2026-11-23T12:00:00Z",
+    "verified_at": "2026-11-23T12:00:00Z",
+    "last_consent": {
+        "at": "2026-11-23T12:00:00Z",
+        "added": ["17841400000000021"],
+        "kept": [],
+        "lost": [],
+    },
+    "reconnect_url": _RECONNECT,
+}
+_SESSION: JsonDict = {
+    "id": "9c92fa9c-598e-4f94-b477-83f0209f922e",
+    "created_at": "2026-11-23T12:00:00Z",
+    "last_seen_at": "2026-11-23T12:05:00Z",
+    "user_agent": "Mozilla/5.0",
+    "current": True,
+}
+_LISTING: JsonDict = {
+    "data": [_ACCOUNT],
+    "meta": {
+        "fetched_at": "2026-11-23T12:00:00Z",
+        "stale": False,
+        "complete": True,
+        "connection": {
+            "id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+            "status": "active",
+            "reconnect_url": _RECONNECT,
+        },
+        "not_listed": [
+            {
+                "reason": "page_without_instagram",
+                "page": {"id": "100000000000012", "name": "Invented Reading Circle"},
+                "instagram_account_id": None,
+                "message": "This Page has no Instagram professional account that we can see.",
+                "action": {
+                    "kind": "link_page",
+                    "url": "https://www.facebook.com/settings?tab=linked_instagram",
+                },
+            }
+        ],
+        "warnings": [],
+    },
+}
+
+
+def _example(value: JsonDict) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class ActionOut(Shape):
@@ -75,6 +165,8 @@ class Listed(Shape, Generic[Item]):
 class PersonOut(Shape):
     """The person of a session."""
 
+    model_config = _example(_PERSON)
+
     id: str
     name: str | None
     picture_url: str | None
@@ -85,6 +177,10 @@ class PersonOut(Shape):
 class SessionState(Shape):
     """Whether this browser is logged in; asking never fails for want of a session."""
 
+    model_config = _example(
+        {"authenticated": True, "user": _PERSON, "login_url": "http://localhost:8000/auth/facebook"}
+    )
+
     authenticated: bool
     user: PersonOut | None
     login_url: str
@@ -92,6 +188,8 @@ class SessionState(Shape):
 
 class SessionOut(Shape):
     """One browser that is logged in."""
+
+    model_config = _example(_SESSION)
 
     id: str
     created_at: Instant
@@ -111,6 +209,8 @@ class ConsentDiff(Shape):
 
 class ConnectionOut(Shape):
     """A person's Facebook connection; never its token."""
+
+    model_config = _example(_CONNECTION)
 
     id: str
     provider: Literal["facebook"]
@@ -145,6 +245,8 @@ class PageRef(Shape):
 
 class InstagramAccountOut(Shape):
     """An Instagram professional account. Fields that Facebook didn't send are null."""
+
+    model_config = _example(_ACCOUNT)
 
     id: str
     username: str | None
@@ -202,6 +304,8 @@ class ListingMeta(Shape):
 class ListingOut(Shape):
     """The Instagram accounts that the person let this application use."""
 
+    model_config = _example(_LISTING)
+
     data: list[InstagramAccountOut]
     meta: ListingMeta
 
@@ -209,12 +313,29 @@ class ListingOut(Shape):
 class DeletionAnswer(Shape):
     """What Meta shows to the person (graph-facts 13.3)."""
 
+    model_config = _example(
+        {
+            "url": "http://localhost:8000/auth/facebook/data-deletion/0f3b",
+            "confirmation_code": "0f3b",
+        }
+    )
+
     url: str
     confirmation_code: str
 
 
 class DeletionStatus(Shape):
     """What became of a deletion request; nothing about whom."""
+
+    model_config = _example(
+        {
+            "confirmation_code": "0f3b",
+            "status": "deleted",
+            "message": "Everything that this service had stored about you was deleted.",
+            "requested_at": "2026-11-23T12:00:00Z",
+            "completed_at": "2026-11-23T12:00:00Z",
+        }
+    )
 
     confirmation_code: str
     status: str
@@ -226,11 +347,15 @@ class DeletionStatus(Shape):
 class Health(Shape):
     """The process is up."""
 
+    model_config = _example({"status": "ok", "version": "0.1.0"})
+
     status: Literal["ok"]
     version: str
 
 
 class Readiness(Shape):
     """Database and keys answer."""
+
+    model_config = _example({"status": "ready"})
 
     status: Literal["ready"]

@@ -226,9 +226,11 @@ async def claim_due(
     free = or_(Connection.leased_until.is_(None), Connection.leased_until < now)
     due = select(Connection.id).where(Connection.next_check_at <= now, free)
     due = due.order_by(Connection.next_check_at, Connection.id).limit(limit)
+    # A CTE: PostgreSQL may run a plain subquery once for each row, and so beyond its limit.
+    once = due.with_for_update(skip_locked=True).cte("due")
     claimed = await tx.execute(
         update(Connection)
-        .where(Connection.id.in_(due.with_for_update(skip_locked=True)))
+        .where(Connection.id.in_(select(once.c.id)))
         .values(leased_until=until, lease_owner=owner)
         .returning(Connection.id)
     )

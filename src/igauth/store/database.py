@@ -7,7 +7,7 @@ Driver errors are mapped here and nowhere else.
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import event, text
@@ -60,6 +60,12 @@ class Database:
         """One read. Raises DatabaseUnavailable."""
         async with self.reading() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def warm(self) -> None:
+        """Opens the connection for writes, so that the first login doesn't wait for it."""
+        with suppress(DatabaseUnavailable):  # a full disk must not end reading
+            async with self.transaction() as connection:
+                await connection.execute(text("SELECT 1"))
 
     async def forget_deleted(self) -> None:
         """Moves SQLite's log into the file and empties it, so that erased rows leave no copy."""

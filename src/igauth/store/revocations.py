@@ -74,9 +74,11 @@ async def claim_due(
         free, ~Revocation.unreadable, Revocation.next_attempt_at <= now
     )
     due = due.order_by(Revocation.queued_at).limit(limit).with_for_update(skip_locked=True)
+    # A CTE: PostgreSQL may run a plain subquery once for each row, and so beyond its limit.
+    once = due.cte("due")
     claimed = await tx.execute(
         update(Revocation)
-        .where(Revocation.id.in_(due))
+        .where(Revocation.id.in_(select(once.c.id)))
         .values(leased_until=until, lease_owner=owner)
         .returning(*_COLUMNS)
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, union, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from igauth.domain import ConnectionStatus
 from igauth.store.database import Transaction
 from igauth.store.models import Connection, KeyCheck, Person, Revocation
 from igauth.store.statements import insert_into
@@ -100,13 +101,25 @@ async def reseal(tx: Transaction, row: SealedRow, sealed: str | None) -> bool:
 
 
 async def mark_unreadable(tx: Transaction, rows: Sequence[SealedRow]) -> None:
-    """These values can't be opened: they hold no key back any more."""
+    """These very values can't be opened: they hold no key back, and need a login (contract §7)."""
+    values = [row.sealed for row in rows]
     tokens = [row.row for row in rows if row.table == "connections"]
     queued = [row.row for row in rows if row.table == "revocations"]
     await tx.execute(
-        update(Connection).where(Connection.id.in_(tokens)).values(token_unreadable=True)
+        update(Connection)
+        .where(Connection.id.in_(tokens), Connection.sealed_token.in_(values))
+        .values(
+            token_unreadable=True,
+            status=ConnectionStatus.RECONNECT_REQUIRED.value,
+            status_cause="token_unreadable",
+            next_check_at=None,
+        )
     )
-    await tx.execute(update(Revocation).where(Revocation.id.in_(queued)).values(unreadable=True))
+    await tx.execute(
+        update(Revocation)
+        .where(Revocation.id.in_(queued), Revocation.sealed_user_id.in_(values))
+        .values(unreadable=True)
+    )
 
 
 def _kid(tx: Transaction, column: InstrumentedAttribute[str | None]) -> ColumnElement[str]:
