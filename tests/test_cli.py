@@ -523,7 +523,7 @@ def test_dev_needs_nothing_and_remembers(tmp_path: Path) -> None:
         service.wait_until_ready(port)
         session = browser.get("/auth/session").json()
         connection = browser.get("/me/connections").json()["data"][0]
-        again = browser.get("/me/instagram-accounts").json()
+        again = browser.get("/me/instagram-accounts", params={"refresh": "true"}).json()
         service.process.send_signal(signal.SIGTERM)
         service.ended_well()
 

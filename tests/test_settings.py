@@ -328,7 +328,7 @@ UNSAFE = [
     ("FACEBOOK_SCOPES", "Instagram Basic"),
     ("FACEBOOK_SCOPES", f"instagram_basic;{MARK}"),
     ("FACEBOOK_SCOPES", ","),
-    ("FACEBOOK_CONFIG_ID", MARK),
+    ("FACEBOOK_CONFIG_ID", f"{MARK}/x"),
     ("FACEBOOK_API_VERSION", "26"),
     ("FACEBOOK_API_VERSION", f"v26.0/{MARK}"),
     ("FACEBOOK_GRAPH_URL", f"https://{MARK}.test"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import httpx
+import structlog
 
 from igauth.domain import Clock, utc_now
 from igauth.graph.client import Budgets, FacebookApp, GraphCall, GraphClient
@@ -37,6 +38,7 @@ from igauth.services.verification import Verification
 from igauth.settings import Settings
 from igauth.store.database import Database
 
+_log = structlog.stdlib.get_logger("igauth.bootstrap")
 _SHUTDOWN_MARGIN_SECONDS = 5.0
 
 
@@ -91,6 +93,9 @@ async def open_services(
     try:
         await check_database(database)
         await check_keys(database, KeyRing(settings.keys), wiring.clock, rotating=rotating)
+        await database.warm()
+        if settings.allow_fake_facebook:
+            _log.warning("facebook.stand_in", graph=settings.facebook_graph_url)
         yield _build(settings, wiring, database, background, http, metrics or Metrics())
     finally:
         await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)

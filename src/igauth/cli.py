@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -24,7 +25,7 @@ from igauth.services.keeper import Sweep
 from igauth.services.preflight import check_database, check_keys
 from igauth.services.rotation import KeyRotation, Rotation
 from igauth.services.status import Status, read_status
-from igauth.settings import ServeSettings, Settings, SettingsRefused, load
+from igauth.settings import ServeSettings, Settings, SettingsRefused, load, origin_of
 from igauth.store import migrations
 from igauth.store.database import Database
 
@@ -115,15 +116,39 @@ def migrate() -> None:
 
 
 @app.command()
-def sandbox(port: Port = 9000) -> None:
-    """The offline Facebook alone, for other programs to use."""
-    from igauth.sandbox.app import Sandbox, SandboxConfig
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "localhost",
+    port: Port = 9000,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SANDBOX_PUBLIC_URL",
+            help="Where browsers find it, if not at http://localhost:PORT",
+        ),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SANDBOX_STATE_FILE",
+            metavar="FILE",
+            help="Keep grants and tokens in FILE over a restart",
+        ),
+    ] = None,
+) -> None:
+    """The offline Facebook alone, for other programs to use. More by SANDBOX_* variables."""
+    from igauth.sandbox.app import Sandbox
+    from igauth.sandbox.config import config_from
 
-    base_url = os.environ.get("SANDBOX_PUBLIC_URL", f"http://localhost:{port}")
+    public_url = public_url or f"http://localhost:{port}"
+    try:
+        origin_of(public_url)
+        config = replace(config_from(os.environ), public_url=public_url, state_file=state)
+    except ValueError as error:
+        _fail(f"the sandbox's public URL or a SANDBOX_ variable: {error}", 2)
     configure_logging(None, "INFO")
-    made = Sandbox(SandboxConfig(public_url=base_url))
-    typer.echo(f"igauth sandbox: {base_url}  (app id {made.config.app_id})")
-    uvicorn.run(made.app, host="localhost", port=port, **_server_options())
+    made = Sandbox(config)
+    typer.echo(f"igauth sandbox: {public_url}  (app id {config.app_id})")
+    uvicorn.run(made.app, host=host, port=port, **_server_options())
 
 
 @app.command()

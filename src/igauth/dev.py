@@ -40,9 +40,10 @@ def prepare(port: int) -> None:
 def create_dev_app() -> ASGIApp:
     """Service and sandbox on one origin; `prepare` has run in this folder."""
     base_url = f"http://localhost:{os.environ.get(PORT_VARIABLE, '8000')}"
-    sandbox = Sandbox(_sandbox_config(base_url))
-    settings = dev_settings(base_url, sandbox.config)
+    facebook = _sandbox_config(base_url)
+    settings = dev_settings(base_url, facebook)
     configure_logging(settings.log_format, settings.log_level)
+    sandbox = Sandbox(facebook)
     return SideBySide(create_app(settings, Wiring(transport=sandbox.transport())), sandbox.app)
 
 
@@ -88,15 +89,17 @@ def _sandbox_config(base_url: str) -> SandboxConfig:
         redirect_uris=(f"{base_url}/auth/facebook/callback",),
         deauthorize_url=f"{base_url}/auth/facebook/deauthorize",
         data_deletion_url=f"{base_url}/auth/facebook/data-deletion",
+        state_file=str(STATE / "sandbox.json"),
     )
 
 
 def _kept_keys() -> str:
+    """The demo's key ring, made once; a file appears whole or not at all."""
     path = STATE / "keys"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(new_key_line() + "\n")
+    if not path.exists():
+        fresh = STATE / f"keys.{os.getpid()}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new_key_line() + "\n")
+        fresh.rename(path)
     return path.read_text().strip()

@@ -123,9 +123,12 @@ def _finishing(chosen: str) -> list[Any]:
     clean = [structlog.processors.format_exc_info, redact, escape_controls]
     if chosen == "json":
         return [*clean, structlog.processors.JSONRenderer(sort_keys=False)]
-    return [*clean, structlog.dev.ConsoleRenderer(
+    return [
+        *clean,
+        structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )]
+        ),
+    ]
 
 
 class Metrics:

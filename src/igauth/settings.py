@@ -204,8 +204,8 @@ class Settings(BaseSettings):
     @field_validator("facebook_config_id")
     @classmethod
     def _config_id(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"\d{1,32}", value):
-            raise ValueError("must be the configuration's number, digits only")
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+            raise ValueError("must be the configuration's id")
         return value
 
     @field_validator("facebook_api_version")

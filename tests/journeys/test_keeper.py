@@ -63,7 +63,7 @@ def due_grant(stage: Stage) -> Grant:
         upgrade_pending=False,
         token_expires_at=now + timedelta(days=50),
         data_access_expires_at=None,
-        granted_scopes=frozenset(),
+        granted_scopes=frozenset({"pages_show_list"}),
         declined_scopes=frozenset(),
         granular=None,
         verified_at=now - timedelta(days=1),

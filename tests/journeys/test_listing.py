@@ -259,15 +259,21 @@ async def test_ten_thousand_pages(browser: Browser) -> None:
     assert body["meta"]["complete"] is True
 
 
-async def test_no_permission_at_all(browser: Browser) -> None:
+async def test_no_permission_at_all(stage: Stage, browser: Browser) -> None:
     """403 only where both needed scopes are missing and nothing is stored (§6)."""
-    await browser.log_in("ben", form={"declined": ["pages_show_list", "instagram_basic"]})
-    answer = await browser.accounts(refresh="true")
+    declined = {"declined": ["pages_show_list", "instagram_basic"]}
+    await browser.log_in("ada", form=declined)
 
-    assert answer.status_code in (200, 403)
-    if answer.status_code == 403:
-        assert answer.json()["code"] == "permission_missing"
-        assert "prompt=select" in answer.json()["action"]["url"]
+    refused = await browser.accounts()
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_missing")
+    assert refused.json()["action"]["kind"] == "grant_permissions"
+    assert "prompt=select" in refused.json()["action"]["url"]
+    await browser.log_in("ada", prompt="select")
+    assert len((await listed(browser))["data"]) == 3
+    await browser.log_in("ada", prompt="select", form=declined)
+    stored = await listed(browser)
+    assert {"pages_show_list", "instagram_basic"} <= {what for _, what in warnings(stored)}
 
 
 async def test_young_listings_cost_nothing(stage: Stage, browser: Browser) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from igauth.bootstrap import Wiring, open_examination
+from igauth.bootstrap import Wiring, open_examination, open_services
 from igauth.domain import ConnectionStatus
 from igauth.services.doctor import Finding, dashboard_urls, permission_notes
 from igauth.services.rotation import KeyRotation
@@ -124,6 +124,28 @@ async def test_what_cannot_be_opened_holds_no_key_back(stage: Stage, browser: Br
     assert (dropped.unreadable, dropped.dropped) == (1, 1)
     async with replica(stage, keys=(NEWER,)) as newest:
         assert await kids(newest) == set()
+
+
+async def test_a_key_that_came_back_opens_again(stage: Stage, browser: Browser) -> None:
+    """A rotation by a ring that lost a key wipes nothing: with the key back, all is well again."""
+    await browser.log_in("ada")
+    settings = stage.settings.model_copy(update={"keys": (NEWER,)})
+    async with open_services(
+        settings, Wiring(transport=stage.sandbox.transport(), clock=stage.clock), rotating=True
+    ) as lost:
+        wrong = KeyRotation(
+            app_id=stage.sandbox.config.app_id,
+            ring=lost.ring,
+            database=lost.database,
+            clock=stage.clock,
+        )
+        assert (await wrong.rotate()).unreadable == 1
+    assert (await browser.connection())["status"] == "reconnect_required"
+
+    assert (await rotation(stage).rotate()).unreadable == 0
+
+    assert (await browser.connection())["status"] == "active"
+    assert (await browser.accounts(refresh="true")).status_code == 200
 
 
 async def findings(settings: Settings, wiring: Wiring) -> list[Finding]:

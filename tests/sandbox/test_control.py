@@ -71,6 +71,7 @@ async def test_bad_faults_are_explained(
         ("POST", "people/ada/decline_permission", b"{}", 422),
         ("POST", "people/ada/decline_permission", b'{"permission":"email"}', 422),
         ("POST", "people/ada/grant_permission", b'{"permission":"email"}', 422),
+        ("POST", "people/ada/grant_permission", b'{"permission":"\\ud800"}', 422),
         ("POST", "people/ada/lapse_data_access", b"", 422),
         ("POST", "people/ada/link_instagram", b'{"page_id":"1"}', 422),
         ("POST", "people/ada/set_granular", b'{"variant":"wat"}', 422),

@@ -64,7 +64,10 @@ async def answer_probe() -> dict[str, str]:
     _DEAUTHORIZE,
     summary="Meta: a person removed the app",
     openapi_extra=_BODY,
-    responses=problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
+    responses={
+        200: {"content": {"application/json": {"example": {"status": "ok"}}}},
+        **problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
+    },
 )
 async def deauthorize(
     request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey

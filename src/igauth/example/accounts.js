@@ -192,8 +192,8 @@ function publishing(can, grant) {
   if (can && !grant.works) return h("p", { class: "tag", "data-testid": "can-publish", "data-value": "later" }, icon("info"), "Can publish once reconnected");
   if (can) return h("p", { class: "tag good", "data-testid": "can-publish", "data-value": "yes" }, icon("check"), "Can publish");
   if (can === null) return h("p", { class: "tag", "data-testid": "can-publish", "data-value": "unknown" }, icon("info"), "Publishing unknown: no Page seen");
-  const why = grant.publishes ? "your role doesn't allow it" : "permission missing";
-  return h("p", { class: "tag warn", "data-testid": "can-publish", "data-value": "no" }, icon("cross"), `Can't publish: ${why}`);
+  const why = grant.publishes ? "Can't publish with your role" : "Can't publish: permission missing";
+  return h("p", { class: "tag warn", "data-testid": "can-publish", "data-value": "no" }, icon("cross"), why);
 }
 
 function figure(label, number) {
@@ -240,32 +240,41 @@ function emptiness(igauth, meta, chooseUrl) {
     h("div", { class: "actions" },
       h("a", { class: "button primary", href: chooseUrl }, "Choose accounts at Facebook"),
       h("a", { class: "button", href: "https://help.instagram.com/570895513091465", target: "_blank", rel: "noopener noreferrer" },
-        "How to link a Page", icon("out"), hidden("(opens in a new tab)"))));
+        "How to link a Page", icon("out"), hidden(" (opens in a new tab)"))));
 }
 
 // --- not listed ---
 
-function reasons(igauth, entries) {
+function reasons(igauth, all) {
+  const entries = together(all);
   const items = h("ul", { class: "reasons" });
   const rest = entries.length - REASONS_SHOWN;
   const add = (some) => items.append(...some.map((entry) => h("li", {}, reason(igauth, entry))));
   add(entries.slice(0, REASONS_SHOWN));
-  const all = rest > 0 && h("button", {
+  const more = rest > 0 && h("button", {
     type: "button",
     class: "button",
     onclick: () => {
       add(entries.slice(REASONS_SHOWN));
-      all.remove();
+      more.remove();
       items.children[REASONS_SHOWN].querySelector("h3").focus();
     },
   }, `Show ${count(rest)} more`);
   return h("section", { class: "card not-listed", "aria-labelledby": "not-listed-title", "data-testid": "not-listed" },
-    h("h2", { id: "not-listed-title" }, "Not listed, and why"), items, all);
+    h("h2", { id: "not-listed-title" }, "Not listed, and why"), items, more);
+}
+
+/** Entries that nothing tells apart become one, with a count. */
+function together(entries) {
+  const nameless = (entry) => !entry.page && !entry.instagram_account_id;
+  const groups = Map.groupBy(entries.filter(nameless), (entry) => entry.reason);
+  return [...entries.filter((entry) => !nameless(entry)),
+    ...[...groups.values()].map((group) => ({ ...group[0], count: group.length }))];
 }
 
 function reason(igauth, entry) {
   const name = entry.page?.name || (entry.page && `Page ${entry.page.id}`)
-    || (entry.instagram_account_id && `Instagram account ${entry.instagram_account_id}`) || "An entry of Facebook's";
+    || (entry.instagram_account_id && `Instagram account ${entry.instagram_account_id}`) || `${plural(entry.count, "entry", "entries")} without a name`;
   const label = entry.action?.kind === "grant_permissions" ? "Choose again at Facebook" : undefined;
   return h("article", { class: "reason", "data-testid": "not-listed-item", "data-reason": entry.reason },
     h("div", {},

@@ -125,6 +125,8 @@ function route({ focus = true } = {}) {
 }
 
 function frame(element, title) {
+  // Pictures that are still on their way would be asked for without a view, or a session.
+  for (const image of part("main").querySelectorAll("img")) if (!image.complete) image.removeAttribute("src");
   part("main").replaceChildren(element);
   document.title = `${title} · Connected accounts`;
   scrollTo(0, 0);

@@ -133,7 +133,7 @@ export class Igauth {
 
   async logOut() {
     this.#listing = null;
-    await this.#send("POST", "/auth/logout");
+    await this.#run("POST", "/auth/logout");
   }
 
   // --- what the person has ---
@@ -164,7 +164,7 @@ export class Igauth {
   async disconnect(connectionId) {
     this.#listing = null;
     const path = `/me/connections/${encodeURIComponent(connectionId)}`;
-    return (await this.#send("DELETE", path)).status === 204;
+    return (await this.#run("DELETE", path)) === 204;
   }
 
   /** Every browser that is logged in as this person. */
@@ -173,17 +173,24 @@ export class Igauth {
   }
 
   async endSession(id) {
-    await this.#send("DELETE", `/me/sessions/${encodeURIComponent(id)}`);
+    await this.#run("DELETE", `/me/sessions/${encodeURIComponent(id)}`);
   }
 
   async endOtherSessions() {
-    await this.#send("DELETE", "/me/sessions");
+    await this.#run("DELETE", "/me/sessions");
   }
 
   // --- the wire ---
 
   async #json(method, path) {
     return readJson(await this.#send(method, path));
+  }
+
+  /** The status of what answers without a body. */
+  async #run(method, path) {
+    const response = await this.#send(method, path);
+    await response.text(); // read to its end, else browsers note the request as aborted
+    return response.status;
   }
 
   async #send(method, path, headers = {}) {

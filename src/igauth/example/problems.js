@@ -48,7 +48,7 @@ export function actionLink(igauth, action, { label, primary = false } = {}) {
     href: url,
     "data-action": action.kind,
     ...(away && { target: "_blank", rel: "noopener noreferrer" }),
-  }, label ?? LABELS[action.kind], away && icon("out"), away && hidden("(opens in a new tab)"));
+  }, label ?? LABELS[action.kind], away && icon("out"), away && hidden(" (opens in a new tab)"));
 }
 
 /** A coloured box with a title, a sentence and what to do. `tone`: info, warn, bad, good. */

@@ -70,6 +70,7 @@ def wear_out(state: State, token: Token, place: str) -> None:
     if place in person.answered:
         state.ledger.kill(person.key, problems.dead_token(460))
     person.answered.add(place)
+    state.touch()
 
 
 def living_token(state: State, asking: Asking) -> Token:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from igauth.sandbox.problems import dead_token
 from igauth.sandbox.revoking import decline, remove_app
@@ -17,7 +17,7 @@ class ActionWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    permission: str | None = None
+    permission: Annotated[str | None, Field(pattern=r"^[a-z0-9_]{1,80}$")] = None
     page_id: str | None = None
     instagram_account_id: str | None = None
     variant: str | None = None

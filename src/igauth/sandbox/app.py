@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,6 +24,7 @@ from igauth.sandbox.faults import Faults
 from igauth.sandbox.ledger import Ledger
 from igauth.sandbox.replies import RAW_SEND
 from igauth.sandbox.state import State
+from igauth.sandbox.statefile import Saving, StateFile
 from igauth.sandbox.transport import SandboxTransport
 from igauth.sandbox.wiring import build_app
 from igauth.sandbox.world import World
@@ -56,7 +58,9 @@ class Sandbox:
             sleep,
         )
         self.callbacks = Callbacks(self.state, callback_client)
-        self.app: ASGIApp = _RawSend(build_app(self.state, self.callbacks))
+        self._file = _opened(self.state)
+        app = build_app(self.state, self.callbacks)
+        self.app: ASGIApp = _RawSend(app if self._file is None else Saving(app, self._file))
 
     @property
     def world(self) -> World:
@@ -126,6 +130,21 @@ class Sandbox:
     def reset(self) -> None:
         """Everything as at the start: people, tokens, faults, calls, latency, clock."""
         self.state.reset()
+        self.save()
+
+    def save(self) -> None:
+        """Bring the state file up to date; requests do so themselves."""
+        if self._file is not None:
+            self._file.save()
+
+
+def _opened(state: State) -> StateFile | None:
+    """The state file, where one is configured, with what it holds recalled."""
+    if state.config.state_file is None:
+        return None
+    file = StateFile(Path(state.config.state_file), state)
+    file.load()
+    return file
 
 
 def _ids(given: Iterable[str] | None) -> frozenset[str] | None:

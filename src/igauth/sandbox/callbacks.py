@@ -67,6 +67,7 @@ class Callbacks:
             text = self._signed(kind, user_id, issued_at, tamper)
             delivery = await self._post(kind, user_id, url, text)
         self.deliveries.append(delivery)
+        self.state.touch()
         return delivery
 
     def _url(self, kind: CallbackKind) -> str | None:

@@ -71,6 +71,11 @@ class CallLog:
         self._events += 1
         call.ended, call.status = self._events, status
 
+    @property
+    def events(self) -> int:
+        """How many beginnings and ends there were; never falls."""
+        return self._events
+
     def __iter__(self) -> Iterator[Call]:
         return iter(list(self._calls))
 

@@ -18,7 +18,7 @@ class SandboxConfig:
     `redirect_uris` is compared byte for byte (facts 1.1, Strict Mode); empty accepts any loopback
     address. `public_url`, which may have a path prefix, is where a browser finds the sandbox; it
     stands in picture links. `paging.next` repeats the origin at which Graph was asked, as Facebook
-    does, unless `graph_url` is given.
+    does, unless `graph_url` is given. `state_file` keeps grants and tokens over a restart.
     """
 
     app_id: str = "901234567890123"
@@ -42,6 +42,7 @@ class SandboxConfig:
     config_id: str = "700000000000001"
     config_scope: str = DEFAULT_SCOPE
     config_system_user: bool = False
+    state_file: str | None = None
 
     @property
     def root(self) -> str:
@@ -88,6 +89,15 @@ class SandboxClock:
     def unix(self) -> int:
         """The present instant in whole seconds, as Graph's token times are (facts 0.7)."""
         return int(self().timestamp())
+
+    @property
+    def seconds_ahead(self) -> float:
+        """How far it is ahead of the base clock."""
+        return self._ahead.total_seconds()
+
+    @seconds_ahead.setter
+    def seconds_ahead(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
         """Move on; negative seconds are allowed, for tests of clock skew."""

@@ -102,6 +102,7 @@ def agree(
         until = before.data_access_until
     person.grant = Grant(permissions, _choose(base, decision), now, until)
     person.answered.clear()
+    state.touch()
     return person.grant
 
 
@@ -137,6 +138,7 @@ def issue_code(
         auth_type=auth_type,
         system_user=state.config.login_for_business and state.config.config_system_user,
     )
+    state.touch()
     return code.text
 
 

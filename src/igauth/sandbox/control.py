@@ -81,17 +81,21 @@ class Control:
         person = given.get("person")
         if person is not None:
             self._check_person(str(person))
-        return as_json(self._shown(self.state.faults.plan(given)), 201)
+        fault = self.state.faults.plan(given)
+        self.state.touch()
+        return as_json(self._shown(fault), 201)
 
     async def clear_faults(self, _request: Request, _given: Json) -> Response:
         """DELETE /_control/faults."""
         self.state.faults.clear()
+        self.state.touch()
         return Response(status_code=204)
 
     async def remove_fault(self, request: Request, _given: Json) -> Response:
         """DELETE /_control/faults/{id}."""
         if not self.state.faults.remove(request.path_params["id"]):
             raise ControlError(404, "id", "there is no such fault")
+        self.state.touch()
         return Response(status_code=204)
 
     async def list_presets(self, _request: Request, _given: Json) -> Response:
@@ -116,7 +120,11 @@ class Control:
         limit = query.get("limit", "100")
         if not (limit.isascii() and limit.isdigit() and int(limit) > 0):
             raise ControlError(422, "limit", "must be a positive number")
-        meta = {"total": len(calls), "round_trips": self.state.calls.round_trips()}
+        meta = {
+            "total": len(calls),
+            "round_trips": self.state.calls.round_trips(),
+            "mark": self.state.mark,
+        }
         return as_json({"data": calls[-int(limit) :], "meta": meta})
 
     async def clear_calls(self, _request: Request, _given: Json) -> Response:
@@ -134,6 +142,7 @@ class Control:
     async def delay(self, _request: Request, given: Json) -> Response:
         """POST /_control/delay."""
         self.state.latency_seconds = DelayWanted.model_validate(given).seconds
+        self.state.touch()
         return as_json({"seconds": self.state.latency_seconds})
 
     async def read_clock(self, _request: Request, _given: Json) -> Response:
@@ -143,6 +152,7 @@ class Control:
     async def move_clock(self, _request: Request, given: Json) -> Response:
         """POST /_control/clock."""
         self.state.clock.advance(ClockWanted.model_validate(given).advance_seconds)
+        self.state.touch()
         return as_json({"now": self._now()})
 
     def _now(self) -> str:
@@ -175,6 +185,7 @@ class Control:
             ACTIONS[name](self.state, person, ActionWanted.model_validate(given))
         except ActionRefused as refused:
             raise ControlError(422, refused.field, refused.message) from refused
+        self.state.touch()
         delivery = await self._tell_app(name, person.id)
         return as_json({"person": summarised(self.state, person), "deauthorize": delivery})
 

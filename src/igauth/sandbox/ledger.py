@@ -62,8 +62,9 @@ class Ledger:
     app_secret: str
     codes: dict[str, Code] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
-    _serials: list[Token] = field(default_factory=list)
-    _key: str = field(default_factory=lambda: secrets.token_hex(16))
+    page_token_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    next_serial: int = 0
+    _serials: dict[int, Token] = field(default_factory=dict)
 
     @property
     def app_token(self) -> str:
@@ -85,15 +86,21 @@ class Ledger:
     def add_token(self, kind: TokenKind, person: str, **more: object) -> Token:
         """A fresh user or system-user token; opaque, begins `EAA` (facts 2.6)."""
         text = f"EAA{kind[0]}{secrets.token_hex(88)}"
-        token = Token(text, kind, person, len(self._serials), **more)  # type: ignore[arg-type]
-        self.tokens[text] = token
-        self._serials.append(token)
+        token = Token(text, kind, person, self.next_serial, **more)  # type: ignore[arg-type]
+        self.next_serial += 1
+        self.put(token)
         return token
+
+    def put(self, token: Token) -> None:
+        """Enter a token that exists already; another app's has no serial number here."""
+        self.tokens[token.text] = token
+        if not token.foreign:
+            self._serials[token.serial] = token
 
     def page_token(self, token: Token, page_id: str) -> str:
         """The Page token for (Page, person, app), the same each time it's read (facts 3.6)."""
         head = f"{token.root.serial:08x}G{page_id}"
-        return f"EAAP{head}Z{hmac_hex(self._key, head)[:40]}"
+        return f"EAAP{head}Z{hmac_hex(self.page_token_key, head)[:40]}"
 
     def find(self, text: str) -> Token | None:
         """The token of that text, dead or alive; None if it was never given out."""
@@ -105,10 +112,10 @@ class Ledger:
         match = _PAGE_TOKEN.fullmatch(text)
         if match is None:
             return None
-        serial, page_id = int(match[1], 16), match[2]
-        if serial >= len(self._serials) or self.page_token(self._serials[serial], page_id) != text:
+        parent, page_id = self._serials.get(int(match[1], 16)), match[2]
+        if parent is None or self.page_token(parent, page_id) != text:
             return None
-        return self._make_page_token(text, self._serials[serial], page_id)
+        return self._make_page_token(text, parent, page_id)
 
     def _make_page_token(self, text: str, parent: Token, page_id: str) -> Token:
         expires_at = None if parent.long_lived else parent.expires_at
@@ -124,7 +131,7 @@ class Ledger:
 
     def of_person(self, key: str) -> list[Token]:
         """Every user or system-user token given out for that person."""
-        return [token for token in self._serials if token.person == key]
+        return [token for token in self._serials.values() if token.person == key]
 
     def kill(self, key: str, death: Problem) -> None:
         """End that person's living tokens, and with them their Page tokens."""
@@ -132,13 +139,15 @@ class Ledger:
             token.death = token.death or death
 
     def reset(self) -> None:
-        """Forget every code and token."""
+        """Forget every code and token; with a new key, since serials begin anew."""
         self.codes.clear()
         self.tokens.clear()
         self._serials.clear()
+        self.next_serial = 0
+        self.page_token_key = secrets.token_hex(16)
 
     def add_foreign_token(self) -> Token:
         """A token that Facebook gave to another app (facts 4.6)."""
         text = f"EAAF{secrets.token_hex(88)}"
-        self.tokens[text] = Token(text, "USER", foreign=True)
+        self.put(Token(text, "USER", foreign=True))
         return self.tokens[text]

@@ -26,6 +26,7 @@ class TokenEndpoint:
 
     def answer(self, params: Mapping[str, str]) -> Json:
         """Exchange a code, upgrade a token, or give the app's own."""
+        self.state.touch()
         self._check_app(params)
         grant_type = params.get("grant_type", "authorization_code")
         if grant_type == "client_credentials":

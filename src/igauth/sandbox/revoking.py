@@ -23,6 +23,7 @@ def revoke(state: State, asking: Asking, on_removed: OnRemoved) -> dict[str, obj
     person = _whose(state, token, asking.path[0])
     if person.grant is None:
         raise Refused(problems.APP_NOT_CONNECTED)
+    state.touch()
     if len(asking.path) == 3:
         decline(person, asking.path[2])
         return SUCCESS

@@ -22,6 +22,16 @@ class State:
     calls: CallLog
     sleep: Callable[[float], Awaitable[None]]
     latency_seconds: float = 0.0
+    changes: int = 0
+
+    def touch(self) -> None:
+        """Note that something changed: the state file is written, and an open panel looks anew."""
+        self.changes += 1
+
+    @property
+    def mark(self) -> str:
+        """Another text whenever a panel that is open would look different."""
+        return f"{self.calls.events}.{len(self.calls)}.{self.changes}"
 
     def reset(self) -> None:
         """Everything as at the start; codes and tokens are forgotten, so they no longer parse."""
@@ -31,3 +41,4 @@ class State:
         self.calls.clear()
         self.clock.reset()
         self.latency_seconds = 0.0
+        self.touch()

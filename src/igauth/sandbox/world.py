@@ -250,6 +250,16 @@ class Casting:
         return made
 
 
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a member of the cast had at the start; the Pages themselves are shared, not copied."""
+
+    pages: dict[str, Page]
+    offered: Choice
+    granular: GranularVariant
+    expiry: ExpiryVariant
+
+
 class UnknownPerson(KeyError):
     """Nobody of that key is in the cast."""
 
@@ -271,6 +281,7 @@ class World:
         """The original cast, without grants and without what tests added."""
         self._cast = {casting.key: casting for casting in self._original}
         self._people: dict[str, Person] = {}
+        self._originals: dict[str, Original] = {}
         self.largest_limit = 500
 
     @property
@@ -284,7 +295,17 @@ class World:
             if key not in self._cast:
                 raise UnknownPerson(key)
             self._people[key] = self._cast[key].person()
+            if self._cast[key] in self._original:
+                self._originals[key] = _original(self._people[key])
         return self._people[key]
+
+    def original(self, key: str) -> Original:
+        """What a member of the cast, met before, had at the start."""
+        return self._originals[key]
+
+    def met(self) -> Iterable[tuple[Person, Original | None]]:
+        """Everybody asked for so far; None for those whom a test made."""
+        return [(person, self._originals.get(key)) for key, person in self._people.items()]
 
     def known(self, key: str) -> bool:
         """Whether somebody of that key is in the cast."""
@@ -306,3 +327,8 @@ class World:
     def page_exists(self, page_id: str) -> bool:
         """Whether anybody seen so far has a Page of that id."""
         return any(page_id in person.pages for person in self._people.values())
+
+
+def _original(person: Person) -> Original:
+    quirks = person.quirks
+    return Original(dict(person.pages), person.everything(), quirks.granular, quirks.expiry)

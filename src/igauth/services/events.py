@@ -20,8 +20,20 @@ async def record(
     person: str | None = None,
 ) -> None:
     """Writes `event` down in this transaction, and says it. `person` is our own id or a hash."""
-    await audit.add(tx, event, at=at, outcome=outcome, person=person, request_id=REQUEST_ID.get())
+    await keep(tx, event, at=at, outcome=outcome, person=person)
     say(event, outcome=outcome, person=person)
+
+
+async def keep(
+    tx: Transaction,
+    event: str,
+    *,
+    at: datetime,
+    outcome: str | None = None,
+    person: str | None = None,
+) -> None:
+    """The row alone, for what is said elsewhere."""
+    await audit.add(tx, event, at=at, outcome=outcome, person=person, request_id=REQUEST_ID.get())
 
 
 def say(event: str, **facts: str | int | None) -> None:

@@ -44,7 +44,8 @@ _log = structlog.stdlib.get_logger("igauth.listing")
 ANSWER_SECONDS = 10.0
 WALK_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-_NEEDED = frozenset({"pages_show_list", "instagram_basic"})
+NEEDED = frozenset({"pages_show_list", "instagram_basic"})
+"""Permissions of which a listing needs at least one (contract §6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class Listings:
             raise refusal
         if refusal is not None:
             row = await self._after_checkpoint(row, refusal)
-        if stored is None and not _NEEDED & row.granted_scopes:
+        if stored is None and not NEEDED & row.granted_scopes:
             raise PermissionMissing(
                 "Neither pages_show_list nor instagram_basic was granted.",
                 action_url=self._rules.select_url(row),
@@ -344,7 +345,7 @@ class Listings:
             latest = await connections.find_for_person(tx, row.person_id)
             if latest is None:
                 raise ReconnectRequired
-            if latest.connected_at != row.connected_at:
+            if latest.connected_at != row.connected_at or not NEEDED & latest.granted_scopes:
                 return fresh
             saved = await self._save(tx, row.person_id, fresh)
             await self._note_consent(tx, latest, fresh)

@@ -43,7 +43,7 @@ from igauth.services.attempts import Attempt, Attempts
 from igauth.services.background import Background
 from igauth.services.consent import Consent, certain_ids, next_consent
 from igauth.services.grants import Custody, login_error
-from igauth.services.listing import FirstListing, Listings
+from igauth.services.listing import NEEDED, FirstListing, Listings
 from igauth.services.return_to import ReturnAddresses
 from igauth.services.revocations import Revocations
 from igauth.services.sessions import Sessions
@@ -226,8 +226,8 @@ class LoginFlow:
             return await self._same_session(attempt)
         try:
             return await self._log_in(attempt, arrival)
-        except BaseException:
-            await self._note_failed(attempt)
+        except BaseException as failure:
+            await self._note_failed(attempt, failure)
             raise
 
     async def _spend(self, attempt: Attempt) -> bool:
@@ -239,10 +239,12 @@ class LoginFlow:
                 expires_at=self._attempts.forgotten_at(attempt),
             )
 
-    async def _note_failed(self, attempt: Attempt) -> None:
+    async def _note_failed(self, attempt: Attempt, failure: BaseException) -> None:
+        code = failure.code if isinstance(failure, IgAuthError) else ServerError.code
         try:
             async with self._database.transaction() as tx:
                 await spent_states.finish(tx, attempt.signed.state_hash, Outcome.FAILED)
+                await events.keep(tx, "login.failed", at=self._clock(), outcome=code)
         except IgAuthError:
             _log.warning("login.outcome_not_noted")
 
@@ -347,7 +349,7 @@ class LoginFlow:
             await self._check_same_person(tx, attempt.signed.reconnect, consented.profile)
             person_id = await self._save_person(tx, consented.profile, now)
             row = await connections.reserve(tx, person_id, now)
-            listing = consented.listing.result()
+            listing = _worth_keeping(consented)
             await self._save_connection(tx, row, consented, listing, now)
             if listing is not None:
                 await self._listings.store_first(tx, person_id, listing)
@@ -423,6 +425,11 @@ def _grant(consented: Consented, now: datetime) -> Grant:
         verified_at=now,
         next_check_at=now + (about_a_day() if settled else _FIRST_CHECK),
     )
+
+
+def _worth_keeping(consented: Consented) -> Listing | None:
+    """The first listing, unless no permission was granted that could have filled it."""
+    return consented.listing.result() if NEEDED & consented.permissions.granted else None
 
 
 def _failed(end: LoginEnd, failure: IgAuthError) -> LoginEnd:

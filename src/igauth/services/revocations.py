@@ -12,6 +12,7 @@ from igauth.domain import AppScopedUserId, Clock
 from igauth.graph.errors import GraphError
 from igauth.graph.oauth import FacebookOAuth
 from igauth.security.sealing import Place, Sealer, Unopenable
+from igauth.services import events
 from igauth.store import people
 from igauth.store import revocations as store
 from igauth.store.database import Database, Transaction
@@ -61,8 +62,7 @@ class Revocations:
         except GraphError as error:
             _log.warning("revocation.queued", error=str(error))
             return False
-        async with self._database.transaction() as tx:
-            await store.remove(tx, [row_id])
+        await self._confirm(row_id)
         return True
 
     async def sweep(self) -> int:
@@ -92,9 +92,13 @@ class Revocations:
             _log.warning("revocation.postponed", error=str(error), attempts=row.attempts + 1)
             await self._postpone(row, owner)
             return False
-        async with self._database.transaction() as tx:
-            await store.remove(tx, [row.id])
+        await self._confirm(row.id)
         return True
+
+    async def _confirm(self, row_id: str) -> None:
+        async with self._database.transaction() as tx:
+            await store.remove(tx, [row_id])
+            await events.record(tx, "revocation.confirmed", at=self._clock())
 
     async def _still_wanted(self, row: RevocationRow, user_id: AppScopedUserId) -> bool:
         """Not once a login cancelled it, nor for people who have a connection again."""

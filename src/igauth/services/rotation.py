@@ -66,12 +66,21 @@ class KeyRotation:
             for row in rows:
                 plain = self._opened(row)
                 if plain is None:
-                    report.unreadable += 1
-                    await sealed.mark_unreadable(tx, [row])
-                    report.dropped += drop and await sealed.reseal(tx, row, None)
-                elif not self._sealer.is_newest(row.sealed):
-                    fresh = self._sealer.seal(plain, self._place(row))
-                    report.resealed += await sealed.reseal(tx, row, fresh)
+                    await self._leave(tx, row, report, drop)
+                else:
+                    await self._renew(tx, row, plain, report)
+
+    async def _leave(self, tx: Transaction, row: SealedRow, report: Rotation, drop: bool) -> None:
+        report.unreadable += 1
+        await sealed.mark_unreadable(tx, [row])
+        report.dropped += drop and await sealed.reseal(tx, row, None)
+
+    async def _renew(self, tx: Transaction, row: SealedRow, plain: str, report: Rotation) -> None:
+        if row.unreadable:
+            await sealed.mark_readable(tx, row, self._clock())
+        if not self._sealer.is_newest(row.sealed):
+            fresh = self._sealer.seal(plain, self._place(row))
+            report.resealed += await sealed.reseal(tx, row, fresh)
 
     def _opened(self, row: SealedRow) -> str | None:
         try:

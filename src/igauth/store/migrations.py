@@ -8,7 +8,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
+from igauth.errors import DatabaseUnavailable
 from igauth.store.database import Database
 
 _PACKAGED = Path(__file__).parents[1] / "_migrations"
@@ -28,8 +30,16 @@ def config(url: str | None = None) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Brings the database there. Blocks; several processes at once are safe (env.py locks)."""
-    command.upgrade(config(url), revision)
+    """Brings the database there. Blocks; several processes at once are safe (env.py locks).
+
+    Raises DatabaseUnavailable where the database refuses or doesn't answer.
+    """
+    try:
+        command.upgrade(config(url), revision)
+    except (DBAPIError, OSError) as error:
+        raise DatabaseUnavailable(
+            f"The database refused the migration ({type(error).__name__})."
+        ) from error
 
 
 def downgrade(url: str, revision: str) -> None:

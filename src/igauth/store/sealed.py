@@ -25,6 +25,7 @@ class SealedRow:
     app_id: str
     person: str
     sealed: str
+    unreadable: bool
 
 
 async def check_values(tx: Transaction) -> dict[str, str]:
@@ -54,7 +55,13 @@ async def kids_in_use(tx: Transaction) -> frozenset[str]:
 async def list_tokens(tx: Transaction, after: str, limit: int) -> list[SealedRow]:
     """Sealed tokens in the order of their rows' ids, `limit` of them beyond `after`."""
     statement = (
-        select(Connection.id, Person.facebook_app_id, Connection.person_id, Connection.sealed_token)
+        select(
+            Connection.id,
+            Person.facebook_app_id,
+            Connection.person_id,
+            Connection.sealed_token,
+            Connection.token_unreadable,
+        )
         .join(Person, Person.id == Connection.person_id)
         .where(Connection.id > after, Connection.sealed_token.is_not(None))
         .order_by(Connection.id)
@@ -62,8 +69,8 @@ async def list_tokens(tx: Transaction, after: str, limit: int) -> list[SealedRow
     )
     rows = (await tx.execute(statement)).all()
     return [
-        SealedRow("connections", "sealed_token", row_id, app_id, person, sealed)
-        for row_id, app_id, person, sealed in rows
+        SealedRow("connections", "sealed_token", row_id, app_id, person, sealed, unreadable)
+        for row_id, app_id, person, sealed, unreadable in rows
         if sealed is not None
     ]
 
@@ -71,15 +78,15 @@ async def list_tokens(tx: Transaction, after: str, limit: int) -> list[SealedRow
 async def list_queued(tx: Transaction, after: str, limit: int) -> list[SealedRow]:
     """Sealed ids of the revocation queue, likewise; they belong to no person."""
     statement = (
-        select(Revocation.id, Revocation.sealed_user_id)
+        select(Revocation.id, Revocation.sealed_user_id, Revocation.unreadable)
         .where(Revocation.id > after, Revocation.sealed_user_id.is_not(None))
         .order_by(Revocation.id)
         .limit(limit)
     )
     rows = (await tx.execute(statement)).all()
     return [
-        SealedRow("revocations", "sealed_user_id", row.id, "", "", row.sealed_user_id or "")
-        for row in rows
+        SealedRow("revocations", "sealed_user_id", row_id, "", "", sealed or "", unreadable)
+        for row_id, sealed, unreadable in rows
     ]
 
 
@@ -119,6 +126,24 @@ async def mark_unreadable(tx: Transaction, rows: Sequence[SealedRow]) -> None:
         update(Revocation)
         .where(Revocation.id.in_(queued), Revocation.sealed_user_id.in_(values))
         .values(unreadable=True)
+    )
+
+
+async def mark_readable(tx: Transaction, row: SealedRow, now: datetime) -> None:
+    """A value that couldn't be opened can be again: its key came back. Checked at once."""
+    if row.table == "revocations":
+        statement = update(Revocation).where(Revocation.id == row.row)
+        await tx.execute(statement.values(unreadable=False))
+        return
+    await tx.execute(
+        update(Connection)
+        .where(Connection.id == row.row, Connection.token_unreadable)
+        .values(
+            token_unreadable=False,
+            status=ConnectionStatus.ACTIVE.value,
+            status_cause=None,
+            next_check_at=now,
+        )
     )
 
 
