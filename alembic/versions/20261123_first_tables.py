@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("spent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("session_hash", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_spent_states")),
     )
     op.create_index("ix_spent_states_expires_at", "spent_states", ["expires_at"])

@@ -227,3 +227,20 @@ async def test_states_are_not_kept_in_clear(stage: Stage, browser: Browser) -> N
         rows = (await tx.exec_driver_sql("SELECT state_hash FROM spent_states")).scalars().all()
     assert len(rows) == 1
     assert state not in rows
+
+
+async def test_a_reload_after_the_end_stays_logged_in(stage: Stage) -> None:
+    """The attempt's cookie is cleared at use; the session it made still tells who comes (§3)."""
+    browser, stranger = stage.browser(), stage.browser()
+    callback = await browser.approach("ada")
+    assert error_of(await browser.http.get(callback)) is None
+    session, asked = browser.cookie(), len(stage.graph_calls)
+    assert browser.attempt_cookies() == []
+
+    again = await browser.http.get(callback)
+    await stranger.log_in("ben")
+    foreign = await stranger.http.get(callback)
+
+    assert (error_of(again), browser.cookie()) == (None, session)
+    assert error_of(foreign) == "state_mismatch"
+    assert stage.graph_calls[asked:].count("exchange") == 1

@@ -11,8 +11,8 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 
+from igauth.errors import DatabaseUnavailable
 from igauth.store import migrations
 from igauth.store.database import Database
 from igauth.store.models import Base
@@ -142,7 +142,7 @@ def test_two_processes_migrate_at_once(empty_url: str) -> None:
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     """All or nothing: a name that is taken stops it, and it can be run again afterwards."""
     execute(empty_url, "CREATE TABLE sessions (mine TEXT)")
-    with pytest.raises(DBAPIError):
+    with pytest.raises(DatabaseUnavailable, match="refused the migration"):
         migrations.upgrade(empty_url)
     assert tables(empty_url) - {"alembic_version"} == {"sessions"}
     assert revision(empty_url) is None

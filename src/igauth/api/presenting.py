@@ -59,6 +59,17 @@ _UNAVAILABLE = {
     "restricted": "Facebook has restricted this Page or Instagram account.",
     "role_lost": "You no longer have a role on this Page.",
 }
+_UNREACHABLE = {
+    "restricted": "Instagram has restricted this account; look into the Instagram app.",
+    "permission": "You gave access to this Instagram account, but not every permission it needs.",
+}
+_CONSEQUENCES = {
+    "pages_show_list": "your Pages, and the Instagram accounts behind them, can't be listed",
+    "instagram_basic": "your Instagram accounts can't be read",
+    "instagram_content_publish": "nothing can be published to your Instagram accounts",
+    "pages_read_engagement": "details of the Pages behind your Instagram accounts are missing",
+    "business_management": "Pages that belong to a business portfolio can't be seen",
+}
 _WARNINGS = {
     "facebook_rate_limited": "Facebook limits how often we may ask; some entries may be missing.",
     "facebook_unavailable": "A part of Facebook did not answer; some entries may be missing.",
@@ -197,6 +208,8 @@ def _message(entry: NotListed) -> str:
     if entry.reason is NotListedReason.PAGE_UNAVAILABLE:
         fallback = "Facebook does not show this Page at the moment."
         return _UNAVAILABLE.get(entry.cause or "", fallback)
+    if entry.reason is NotListedReason.INSTAGRAM_UNREACHABLE:
+        return _UNREACHABLE.get(entry.cause or "", _MESSAGES[entry.reason])
     return _MESSAGES[entry.reason]
 
 
@@ -232,4 +245,5 @@ def _permission_message(permission: str | None, row: ConnectionRow) -> str:
     if permission is None:
         return "Facebook wants a permission for a part of this list."
     how = "declined" if permission in row.declined_scopes else "not granted"
-    return f"The permission {permission} was {how}; what depends on it is missing."
+    consequence = _CONSEQUENCES.get(permission, "what depends on it is missing")
+    return f"The permission {permission} was {how}: {consequence}."

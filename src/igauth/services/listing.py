@@ -66,16 +66,18 @@ class _Flight:
 
 
 class FirstListing:
-    """The discovery that runs beside a login. `result()` is None unless it is done and well."""
+    """The discovery that runs beside a login."""
 
     def __init__(self, flight: _Flight) -> None:
         self.flight = flight
+        self.taken = False
 
-    def result(self) -> Listing | None:
-        """The whole listing, if it was as quick as the rest of the login."""
+    def take(self) -> Listing | None:
+        """The whole listing, if it was as quick as the rest of the login, and well."""
         work = self.flight.work
         if not work.done() or work.cancelled() or work.exception() is not None:
             return None
+        self.taken = True
         return work.result()
 
     def abandon(self) -> None:
@@ -162,7 +164,7 @@ class Listings:
 
     def adopt(self, person_id: PersonId, first: FirstListing) -> None:
         """The login is committed: a listing that needs longer goes on, for the first request."""
-        if first.result() is not None:
+        if first.taken:
             return
         work = self._background.spawn(self._finish_first(person_id, first))
         self._fly(person_id, _Flight(work, first.flight.progress))

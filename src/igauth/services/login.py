@@ -7,6 +7,7 @@ Facebook gave is kept in one transaction that no leaving browser can interrupt.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,6 +39,7 @@ from igauth.graph.auth import UserToken
 from igauth.graph.errors import GraphError, GraphRefusal, Meaning
 from igauth.graph.oauth import DebuggedToken, FacebookOAuth, IssuedToken
 from igauth.graph.resources import FacebookResources, Profile
+from igauth.security.opaque_tokens import sha256_hex
 from igauth.services import events
 from igauth.services.attempts import Attempt, Attempts
 from igauth.services.background import Background
@@ -190,6 +192,8 @@ class LoginFlow:
         try:
             attempt = self._recognise(arrival)
         except IgAuthError as failure:
+            if await self._is_own_reload(arrival):
+                return LoginEnd(self._addresses.default, session_id=arrival.session_id)
             events.say("login.refused", outcome=failure.code)
             return LoginEnd(self._addresses.default, failure=failure, recognised=False)
         signed = attempt.signed
@@ -212,6 +216,18 @@ class LoginFlow:
         if len(arrival.codes) > 1:
             state = self._attempts.state_of(())
         return self._attempts.recognise(state, arrival.cookies)
+
+    async def _is_own_reload(self, arrival: Arrival) -> bool:
+        """Whether this very browser completed this login before: its session tells.
+
+        A completed login cleared the attempt's cookie, so a reload or the back button has only
+        the session that came of it.
+        """
+        if len(arrival.states) != 1 or not arrival.session_id:
+            return False
+        with suppress(DatabaseUnavailable):
+            return await self._sessions.came_of(arrival.session_id, sha256_hex(arrival.states[0]))
+        return False
 
     async def _once(self, attempt: Attempt, arrival: Arrival, end: LoginEnd) -> LoginEnd:
         """The winner of the state does the login, shielded; every other arrival waits for it."""
@@ -357,7 +373,7 @@ class LoginFlow:
             if arrival.session_id:
                 await self._sessions.revoke(tx, arrival.session_id)
             await self._sessions.issue(tx, attempt.session_id, person_id, arrival.user_agent)
-            await spent_states.finish(tx, attempt.signed.state_hash, Outcome.COMPLETED)
+            await self._sessions.note_origin(tx, attempt.session_id, attempt.signed.state_hash)
             await events.record(tx, "login.completed", at=now, outcome="ok", person=person_id)
         return person_id
 
@@ -429,7 +445,7 @@ def _grant(consented: Consented, now: datetime) -> Grant:
 
 def _worth_keeping(consented: Consented) -> Listing | None:
     """The first listing, unless no permission was granted that could have filled it."""
-    return consented.listing.result() if NEEDED & consented.permissions.granted else None
+    return consented.listing.take() if NEEDED & consented.permissions.granted else None
 
 
 def _failed(end: LoginEnd, failure: IgAuthError) -> LoginEnd:

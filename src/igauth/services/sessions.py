@@ -9,7 +9,9 @@ from igauth.errors import DatabaseUnavailable, NotFound
 from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.services import events
 from igauth.settings import Settings
+from igauth.store import attempts
 from igauth.store import sessions as store
+from igauth.store.attempts import Outcome
 from igauth.store.database import Database, Transaction
 from igauth.store.people import PersonRow
 from igauth.store.sessions import SessionRow
@@ -67,6 +69,19 @@ class Sessions:
             now=now,
             expires_at=now + self._max,
         )
+
+    async def note_origin(self, tx: Transaction, session_id: str, state_hash: str) -> None:
+        """The login of this state is completed, and made this session."""
+        session_hash = self._tokens.session_hash(session_id)
+        await attempts.finish(tx, state_hash, Outcome.COMPLETED, session_hash)
+
+    async def came_of(self, session_id: str, state_hash: str) -> bool:
+        """Whether this session lives, and the login of this state made it."""
+        if await self.resolve(session_id) is None:
+            return False
+        async with self._database.reading() as tx:
+            hashes = self._tokens.session_hashes(session_id)
+            return await attempts.made_session(tx, state_hash, hashes)
 
     async def revoke(self, tx: Transaction, session_id: str) -> PersonId | None:
         """Ends the session of this cookie; tells whose it was."""

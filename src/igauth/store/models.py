@@ -135,7 +135,10 @@ class Session(Base):
 
 
 class SpentState(Base):
-    """A login's state after its first arrival. `outcome`: null while that login runs."""
+    """A login's state after its first arrival. `outcome`: null while that login runs.
+
+    `session_hash` is the session that the login made, so that its own browser is recognised.
+    """
 
     __tablename__ = "spent_states"
     __table_args__ = (Index(None, "expires_at"),)
@@ -144,6 +147,7 @@ class SpentState(Base):
     spent_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     outcome: Mapped[str | None]
+    session_hash: Mapped[str | None]
 
 
 class StoredListing(Base):
