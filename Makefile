@@ -12,7 +12,7 @@ ARGS ?=
 PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt bench constraints clean
+.PHONY: help dev test check fmt bench replay openapi constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,8 @@ check: ## format, lint, types, the arrows between the rooms, and the project's o
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/checks.py
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml compose.override.yaml
 
 fmt: ## format, and mend what the linter can mend
 	@sh scripts/setup.sh dev
@@ -41,9 +43,17 @@ bench: ## what a login and a listing cost (ARGS='--logins 20')
 	@sh scripts/setup.sh dev
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
+replay: ## the steps of the Dockerfile's first stage, without an engine (ARGS='--python python3.13')
+	@sh scripts/setup.sh dev
+	@exec $(BIN)/python scripts/replay_image.py $(ARGS)
+
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-header --no-annotate pyproject.toml
 
-constraints: ## take the newest versions into constraints.txt and requirements.txt
+openapi: ## write docs/openapi.json anew
+	@sh scripts/setup.sh run
+	@cd $$(mktemp -d) && $(CURDIR)/$(BIN)/igauth openapi > $(CURDIR)/docs/openapi.json
+
+constraints: ## take the newest versions into constraints.txt and the two requirements files
 	@sh scripts/setup.sh dev
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
 	@export PATH="$$PATH:$(CURDIR)/$(BIN)"; set -e; \
@@ -51,7 +61,9 @@ constraints: ## take the newest versions into constraints.txt and requirements.t
 	$(COMPILE) --upgrade --extra dev >> constraints.new; \
 	echo "# What the image installs: the run-time and the postgres extra, by hash. Made by: make constraints" > requirements.new; \
 	$(COMPILE) --generate-hashes --extra postgres -c constraints.new >> requirements.new; \
-	mv constraints.new constraints.txt; mv requirements.new requirements.txt
+	echo "# What builds the wheel inside the image, by hash. Made by: make constraints" > build.new; \
+	echo "hatchling>=1.27" | $(COMPILE:pyproject.toml=-) --upgrade --generate-hashes -c constraints.new >> build.new; \
+	mv constraints.new constraints.txt; mv requirements.new requirements.txt; mv build.new requirements-build.txt
 	@sh scripts/setup.sh dev
 
 clean: ## remove .venv, caches and build output; databases and .igauth/ stay

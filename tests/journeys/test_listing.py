@@ -456,7 +456,7 @@ async def test_what_is_there_when_the_answer_is_due(database_url: str) -> None:
     """10 s bound the answer: what is there goes out as incomplete, the walk goes on (§6)."""
     settings, clock, gate = make_settings(database_url), FakeClock(), Gate()
     sandbox = make_sandbox(settings, clock, sleep=gate)
-    wiring = Wiring(sleep=no_wait, answer_seconds=0.3, budgets=Budgets(backoff=0.0))
+    wiring = Wiring(sleep=no_wait, answer_seconds=1.5, budgets=Budgets(backoff=0.0))
     async with open_stage(settings, sandbox=sandbox, clock=clock, wiring=wiring) as stage:
         browser = stage.browser()
         await browser.log_in("dora")
