@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from igauth.security.keyring import KeyRing, Purpose, UnknownKey
+from igauth.security.keyring import KeyRing, Purpose
 
 _VERSION = "v1"
 _NONCE_BYTES = 12
@@ -41,12 +41,13 @@ class Sealer:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
+        self._ciphers = {kid: AESGCM(ring.subkey(Purpose.SEAL, kid)) for kid in ring}
 
     def seal(self, plain: str, place: Place) -> str:
         """`plain` sealed for `place`; two seals of the same text differ."""
         kid = self._ring.newest
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher(kid).encrypt(nonce, plain.encode(), _associated(kid, place))
+        sealed = self._ciphers[kid].encrypt(nonce, plain.encode(), _associated(kid, place))
         return f"{_VERSION}.{kid}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, place: Place) -> str:
@@ -59,16 +60,13 @@ class Sealer:
             if base64.urlsafe_b64encode(raw).decode() != body:
                 raise Unopenable
             nonce, rest = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-            return self._cipher(kid).decrypt(nonce, rest, _associated(kid, place)).decode()
-        except (InvalidTag, UnknownKey, ValueError, binascii.Error):
+            return self._ciphers[kid].decrypt(nonce, rest, _associated(kid, place)).decode()
+        except (InvalidTag, KeyError, ValueError, binascii.Error):
             raise Unopenable from None
 
     def is_newest(self, sealed: str) -> bool:
         """Whether the value lies under the key that seals today."""
         return kid_of(sealed) == self._ring.newest
-
-    def _cipher(self, kid: str) -> AESGCM:
-        return AESGCM(self._ring.subkey(Purpose.SEAL, kid))
 
 
 def kid_of(sealed: str) -> str | None:

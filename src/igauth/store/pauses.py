@@ -10,11 +10,17 @@ from igauth.store.models import Pause
 from igauth.store.statements import insert_into
 
 
-async def find(tx: Transaction, scopes: Sequence[str]) -> dict[str, tuple[datetime, int]]:
-    """For each scope that has one: until when, and how long the pause is in seconds."""
-    statement = select(Pause.scope, Pause.until, Pause.seconds).where(Pause.scope.in_(scopes))
-    rows = (await tx.execute(statement)).all()
-    return {scope: (until, seconds) for scope, until, seconds in rows}
+async def find(tx: Transaction, scope: str) -> tuple[datetime, int] | None:
+    """Until when this scope pauses or paused last, and for how many seconds."""
+    statement = select(Pause.until, Pause.seconds).where(Pause.scope == scope)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else (row.until, row.seconds)
+
+
+async def list_active(tx: Transaction, now: datetime, limit: int) -> dict[str, datetime]:
+    """Scopes that have to wait now, and until when."""
+    statement = select(Pause.scope, Pause.until).where(Pause.until > now).limit(limit)
+    return {row.scope: row.until for row in (await tx.execute(statement)).all()}
 
 
 async def save(tx: Transaction, scope: str, until: datetime, seconds: int) -> None:
@@ -32,6 +38,11 @@ async def save(tx: Transaction, scope: str, until: datetime, seconds: int) -> No
 async def remove(tx: Transaction, scopes: Sequence[str]) -> None:
     """These scopes need not wait."""
     await tx.execute(delete(Pause).where(Pause.scope.in_(scopes)))
+
+
+async def remove_ended(tx: Transaction, scope: str, now: datetime) -> None:
+    """The scope need not wait any more, nor longer next time, unless its pause is still on."""
+    await tx.execute(delete(Pause).where(Pause.scope == scope, Pause.until <= now))
 
 
 async def prune(tx: Transaction, before: datetime) -> int:
