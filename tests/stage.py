@@ -190,15 +190,24 @@ class Stage:
             found = await tx.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608  # our own tables
             return int(found.scalar_one())
 
+    async def quiet(self) -> None:
+        """Waits until no connection to the database is in anybody's hands."""
+        database = self.services.database
+        pools = [engine.sync_engine.pool for engine in (database._reader, database._writer)]
+        while any(pool.checkedout() for pool in pools):  # type: ignore[attr-defined]
+            await asyncio.sleep(0.001)
+
     @asynccontextmanager
     async def database_down(self) -> AsyncGenerator[None]:
         """While this block runs, the database isn't there; its rows are back afterwards."""
         url = self.services.database.url
+        await self.quiet()
         await self.services.database.close()
         await _hide(url)
         try:
             yield
         finally:
+            await self.quiet()
             await self.services.database.close()
             await _show(url)
 

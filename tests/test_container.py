@@ -131,6 +131,16 @@ def test_all_that_is_installed_is_known_by_hash() -> None:
         assert [each for each in entries if "--hash=sha256:" not in each] == []
 
 
+def test_what_builds_the_wheel_is_what_pyproject_asks_for() -> None:
+    """One backend, in pyproject.toml, in `make constraints` and in requirements-build.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    (backend,) = project["build-system"]["requires"]
+
+    assert f'echo "{backend}" |' in (ROOT / "Makefile").read_text("utf-8")
+    pins = (ROOT / "requirements-build.txt").read_text("utf-8")
+    assert re.search(rf"^{backend.partition('>')[0]}==", pins, re.M)
+
+
 def test_the_build_receives_what_it_copies_and_no_more() -> None:
     """`.dockerignore` shuts everything out, `.env` and `secrets/` with it, and names exceptions."""
     lines = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line]

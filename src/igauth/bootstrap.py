@@ -31,6 +31,7 @@ from igauth.services.listing import ANSWER_SECONDS, WALK_SECONDS, Listings
 from igauth.services.login import CALLBACK_SECONDS, LoginFlow
 from igauth.services.pauses import StoredPauseBook
 from igauth.services.preflight import check_database, check_keys
+from igauth.services.proof import Proof
 from igauth.services.return_to import ReturnAddresses
 from igauth.services.revocations import Revocations
 from igauth.services.sessions import Sessions
@@ -200,7 +201,13 @@ def _build(
         attempts=Attempts(ring, secure=settings.secure, clock=clock),
         addresses=ReturnAddresses(settings),
         oauth=oauth,
-        resources=resources,
+        proof=Proof(
+            app_id=app_id,
+            oauth=oauth,
+            resources=resources,
+            listings=listings,
+            budget_seconds=wiring.callback_seconds,
+        ),
         listings=listings,
         sessions=sessions,
         revocations=revocations,

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from igauth.sandbox.actions import ACTIONS
 from igauth.sandbox.cast import CAST
-from tests.sandbox.facebook import REDIRECT_URI, Facebook, error_of
+from tests.sandbox.facebook import Facebook, error_of
 
 
 async def control(facebook: Facebook, method: str, path: str, content: Any = None) -> Any:
@@ -248,74 +247,3 @@ async def test_answers_vary_by_quirk(facebook: Facebook) -> None:
 
     assert data["granular_scopes"][0]["target_ids"] is None
     assert data["expires_at"] == 0
-
-
-# --- panel ---
-
-
-async def test_the_panel_shows_people_faults_and_calls(facebook: Facebook) -> None:
-    """Everything in one page, hostile names escaped."""
-    await facebook.token("hana")
-    facebook.sandbox.faults.preset("throttled_app", times=3)
-    for path in ("/_control", "/_control/"):
-        answer = await facebook.http.get(path)
-
-        assert answer.status_code == 200
-        assert "<script" not in answer.text
-        assert "throttled_app" in answer.text
-        assert "/oauth/access_token" in answer.text
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-
-
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
-        ("faults", {"preset": "hang", "endpoint": "me", "person": "ben", "times": "3"}),
-        ("faults", {"preset": "hang", "endpoint": "", "person": "", "times": ""}),
-        ("faults/clear", {}),
-        ("calls/clear", {}),
-        ("delay", {"seconds": "0.25"}),
-        ("clock", {"advance_seconds": "3600"}),
-        ("people/ada/change_password", {}),
-        ("signed-requests", {"kind": "deauthorize", "person": "ada", "tamper": ""}),
-        ("reset", {}),
-    ],
-)
-async def test_forms_go_back_to_the_panel(
-    facebook: Facebook, path: str, form: dict[str, str]
-) -> None:
-    """A posted form does the same operation and redirects back; empty fields don't count."""
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    content = str(httpx.QueryParams(form)).encode()
-    answer = await facebook.http.post(f"/_control/{path}", content=content, headers=headers)
-
-    assert (answer.status_code, answer.headers.get("location")) == (303, "/_control/"), answer.text
-
-
-async def test_a_wrong_form_is_explained_as_a_page(facebook: Facebook) -> None:
-    """People who use the panel get HTML, not JSON."""
-    answer = await facebook.http.post("/_control/delay", data={"seconds": "wat"})
-
-    assert answer.status_code == 422
-    assert "Not done" in answer.text
-    assert answer.headers["content-type"].startswith("text/html")
-
-
-async def test_a_fault_can_be_removed_by_form(facebook: Facebook) -> None:
-    """Forms can't DELETE: there is a POST for it."""
-    fault = facebook.sandbox.faults.preset("hang")
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    answer = await facebook.http.post(f"/_control/faults/{fault.id}/remove", headers=headers)
-
-    assert answer.status_code == 303
-    assert len(facebook.sandbox.faults) == 0
-
-
-async def test_codes_stay_out_of_the_panel(facebook: Facebook) -> None:
-    """No token or code is shown to anybody who can see the screen."""
-    code = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
-    await facebook.exchange(code)
-    page = (await facebook.http.get("/_control/")).text
-
-    assert code not in page
-    assert "EAAU" not in page

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -240,7 +240,7 @@ class Control:
             except ControlError as error:
                 return self._refusal(request, error.status, error.problems, is_form)
             if is_form:
-                there = f"{root_of(request, self.state.config)}/_control/"
+                there = f"{root_of(request, self.state.config)}/_control/{_section(request)}"
                 return RedirectResponse(there, 303, SECURITY_HEADERS)
             return response
 
@@ -252,9 +252,18 @@ class Control:
         if not is_form:
             return as_json({"error": "refused", "problems": problems}, status)
         text = "; ".join(f"{found['field']}: {found['message']}" for found in problems)
-        return self.pages.show(
-            request, "unavailable.html", {"title": "Not done", "text": text}, status
-        )
+        return self.pages.show(request, "refused.html", {"text": text}, status)
+
+
+_SECTIONS = {"faults": "faults", "calls": "calls", "signed-requests": "callbacks"}
+
+
+def _section(request: Request) -> str:
+    """The place on the panel that a form came from, so that the browser stays there."""
+    if "key" in request.path_params:
+        return f"#person-{quote(request.path_params['key'])}"
+    operation = request.url.path.rpartition("/_control/")[2].partition("/")[0]
+    return f"#{_SECTIONS.get(operation, 'time')}"
 
 
 def as_json(content: Mapping[str, object], status: int = 200) -> Response:

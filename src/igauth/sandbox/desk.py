@@ -22,6 +22,7 @@ from igauth.sandbox.envelope import Answer
 from igauth.sandbox.faults import Fault
 from igauth.sandbox.graph import spoil
 from igauth.sandbox.html import SECURITY_HEADERS, Pages, root_of
+from igauth.sandbox.menu import PERMISSION_WORDS
 from igauth.sandbox.replies import Reply
 from igauth.sandbox.state import State
 from igauth.sandbox.world import Person
@@ -155,13 +156,24 @@ class Desk:
 
     def _show(self, request: Request, person: Person | None, asked: DialogRequest) -> Response:
         if person is None:
-            return self.pages.show(request, "who.html", {"people": self.state.world.castings})
+            return self.pages.show(request, "who.html", self._cast())
         asks = newly_asked(person, asked.scopes, again=asked.asks_again)
-        context: dict[str, object] = {"person": person, "asked": asked, "permissions": asks}
+        context: dict[str, object] = {
+            "person": person,
+            "asked": asked,
+            "permissions": asks,
+            "words": PERMISSION_WORDS,
+        }
         if person.grant is not None and not asks and not asked.asks_again:
             return self.pages.show(request, "continue.html", context)
         shelves = [shelf for shelf in _shelves(person) if _asked_about(shelf, asked.scopes)]
         return self.pages.show(request, "consent.html", {**context, "shelves": shelves})
+
+    def _cast(self) -> dict[str, object]:
+        """Who can be picked, without building anybody who wasn't met yet."""
+        met = [person for person, _ in self.state.world.met()]
+        connected = {person.key for person in met if person.grant is not None}
+        return {"people": self.state.world.castings, "connected": connected}
 
 
 def _again(request: Request) -> Response:

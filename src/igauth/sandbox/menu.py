@@ -1,4 +1,4 @@
-"""What the sandbox's pages call things: faults in groups, what can happen to people, permissions."""
+"""What the sandbox's pages call things: faults in groups, actions, permissions."""
 
 from dataclasses import dataclass
 

@@ -28,6 +28,7 @@ def panel_context(state: State, callbacks: Callbacks) -> Json:
     calls = list(state.calls)
     return {
         "menu": menu,
+        "counted": counted,
         "mark": state.mark,
         "people": [_person(state, casting.key) for casting in state.world.castings],
         "names": {casting.id: casting.key for casting in state.world.castings},
@@ -56,6 +57,7 @@ def _person(state: State, key: str) -> Json:
     pages, accounts = list(person.pages.values()), list(person.accounts.values())
     return {
         **summarised(state, person),
+        "number": person.number,
         "quirks": person.quirks,
         "page_list": [_page(person, page) for page in pages[:_SHOWN_PAGES]],
         "more_pages": max(0, len(pages) - _SHOWN_PAGES),
@@ -72,7 +74,9 @@ def _page(person: Person, page: Page) -> Json:
 def _deliveries(callbacks: Callbacks) -> list[Json]:
     """The newest signed callbacks, numbered, so that a page can tell them apart."""
     numbered = list(enumerate(callbacks.deliveries))[::-1][:_SHOWN_DELIVERIES]
-    return [{**asdict(one), "number": number, "status_page": _link(one)} for number, one in numbered]
+    return [
+        {**asdict(one), "number": number, "status_page": _link(one)} for number, one in numbered
+    ]
 
 
 def _link(delivery: Delivery) -> str | None:
@@ -92,11 +96,16 @@ def _app_url(config: SandboxConfig) -> str | None:
     return f"{origins[0].scheme}://{origins[0].netloc}/" if origins else None
 
 
+def counted(number: int, name: str) -> str:
+    """A number with its noun, e.g. `1,000 Pages`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def spoken(seconds: float) -> str:
     """A duration in its two largest units, e.g. `2 days 3 hours`."""
     left, words = round(seconds), []
     for size, name in _UNITS:
         count, left = divmod(left, size)
         if count:
-            words.append(f"{count:,} {name}{'' if count == 1 else 's'}")
+            words.append(counted(count, name))
     return " ".join(words[:2]) or "0 seconds"

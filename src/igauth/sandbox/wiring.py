@@ -1,5 +1,7 @@
 """The sandbox's routes: dialog, pictures, control, and all the rest is Graph."""
 
+import hashlib
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from starlette.requests import Request
@@ -16,6 +18,12 @@ from igauth.sandbox.pictures import draw
 from igauth.sandbox.replies import Reply
 from igauth.sandbox.state import State
 
+_STATIC = {
+    "sandbox.css": "text/css",
+    "panel.css": "text/css",
+    "panel.js": "text/javascript",
+    "dialog.js": "text/javascript",
+}
 _ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -26,7 +34,7 @@ def build_app(state: State, callbacks: Callbacks) -> ASGIApp:
     graph = Graph(state, callbacks.deauthorize_soon)
     front = _Front(state, graph)
     routes = [
-        Route("/_static/sandbox.css", _stylesheet),
+        *(Route(f"/_static/{name}", _static(name, kind)) for name, kind in _STATIC.items()),
         Route("/_pictures/{name}", front.picture),
         Route("/favicon.ico", _no_icon),
         *control_routes(state, callbacks, pages),
@@ -76,10 +84,18 @@ class _Front:
         return Response(drawing.content, drawing.status, headers, drawing.content_type)
 
 
-async def _stylesheet(_request: Request) -> Response:
-    text = files("igauth.sandbox").joinpath("static/sandbox.css").read_text("utf-8")
-    headers = {"cache-control": "max-age=60", "x-content-type-options": "nosniff"}
-    return Response(text, headers=headers, media_type="text/css")
+def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    """A file of this package; revalidated, so that an upgrade doesn't meet an old script."""
+
+    async def serve(request: Request) -> Response:
+        content = files("igauth.sandbox").joinpath("static", name).read_bytes()
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        headers = {"cache-control": "no-cache", "etag": tag, "x-content-type-options": "nosniff"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type=kind)
+
+    return serve
 
 
 async def _no_icon(_request: Request) -> Response:

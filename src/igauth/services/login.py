@@ -17,9 +17,7 @@ from igauth.domain import (
     Clock,
     ConnectionId,
     ConnectionStatus,
-    GranularScopes,
     Listing,
-    Permissions,
     PersonId,
 )
 from igauth.errors import (
@@ -28,24 +26,20 @@ from igauth.errors import (
     CodeRejected,
     DatabaseUnavailable,
     FacebookRefused,
-    FacebookUnavailable,
     IgAuthError,
     ServerError,
-    ServiceMisconfigured,
     StateUsed,
-    TokenNotOurs,
 )
-from igauth.graph.auth import UserToken
-from igauth.graph.errors import GraphError, GraphRefusal, Meaning
-from igauth.graph.oauth import DebuggedToken, FacebookOAuth, IssuedToken
-from igauth.graph.resources import FacebookResources, Profile
+from igauth.graph.oauth import FacebookOAuth
+from igauth.graph.resources import Profile
 from igauth.security.opaque_tokens import sha256_hex
 from igauth.services import events
 from igauth.services.attempts import Attempt, Attempts
 from igauth.services.background import Background
 from igauth.services.consent import Consent, certain_ids, next_consent
-from igauth.services.grants import Custody, login_error
-from igauth.services.listing import NEEDED, FirstListing, Listings
+from igauth.services.grants import Custody
+from igauth.services.listing import NEEDED, Listings
+from igauth.services.proof import Consented, Proof
 from igauth.services.return_to import ReturnAddresses
 from igauth.services.revocations import Revocations
 from igauth.services.sessions import Sessions
@@ -109,18 +103,6 @@ class LoginEnd:
         return f"LoginEnd(failure={self.failure!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Consented:
-    """Everything that Facebook said about a login whose token is proved ours."""
-
-    token: IssuedToken
-    long_lived: bool
-    debugged: DebuggedToken
-    profile: Profile
-    permissions: Permissions
-    listing: FirstListing
-
-
 class LoginFlow:
     """The use case: `start` makes an attempt, `complete` ends it."""
 
@@ -131,7 +113,7 @@ class LoginFlow:
         attempts: Attempts,
         addresses: ReturnAddresses,
         oauth: FacebookOAuth,
-        resources: FacebookResources,
+        proof: Proof,
         listings: Listings,
         sessions: Sessions,
         revocations: Revocations,
@@ -147,7 +129,7 @@ class LoginFlow:
         self._attempts = attempts
         self._addresses = addresses
         self._oauth = oauth
-        self._resources = resources
+        self._proof = proof
         self._listings = listings
         self._sessions = sessions
         self._revocations = revocations
@@ -288,7 +270,7 @@ class LoginFlow:
 
     async def _log_in(self, attempt: Attempt, arrival: Arrival) -> str:
         code = _code_of(arrival)
-        consented = await self._consent(code, attempt)
+        consented = await self._proof.consent(code, attempt.code_verifier)
         try:
             person_id = await self._commit(attempt, arrival, consented)
         except BaseException:
@@ -296,67 +278,6 @@ class LoginFlow:
             raise
         self._listings.adopt(person_id, consented.listing)
         return attempt.session_id
-
-    async def _consent(self, code: str, attempt: Attempt) -> Consented:
-        try:
-            async with asyncio.timeout(self._callback_seconds):
-                issued = await self._exchange(code, attempt)
-                return await self._prove(issued)
-        except GraphError as error:
-            raise login_error(error) from None
-        except TimeoutError:
-            raise FacebookUnavailable from None
-
-    async def _exchange(self, code: str, attempt: Attempt) -> IssuedToken:
-        try:
-            return await self._oauth.exchange_code(code, attempt.code_verifier)
-        except GraphRefusal as refusal:
-            if refusal.meaning is Meaning.CODE_REJECTED:
-                raise CodeRejected from None
-            raise
-
-    async def _prove(self, issued: IssuedToken) -> Consented:
-        """The second round trip: upgrade ∥ debug_token ∥ profile with permissions ∥ listing."""
-        token = UserToken(issued.access_token)
-        upgrading = asyncio.create_task(self._upgraded(token))
-        debugging = asyncio.create_task(self._oauth.debug_token(token))
-        profiling = asyncio.create_task(self._resources.profile(token))
-        listing = self._listings.begin_first(
-            token,
-            permissions=_permissions_of(profiling),
-            granular=_granular_of(debugging),
-        )
-        try:
-            upgraded, debugged, profile = await _all_settled(upgrading, debugging, profiling)
-            self._check_ours(debugged, profile)
-            return Consented(
-                token=upgraded or issued,
-                long_lived=upgraded is not None,
-                debugged=debugged,
-                profile=profile,
-                permissions=profile.permissions or Permissions(granted=debugged.scopes),
-                listing=listing,
-            )
-        except BaseException:
-            listing.abandon()
-            raise
-
-    async def _upgraded(self, token: UserToken) -> IssuedToken | None:
-        """The long-lived token; None where only this failed: the keeper tries again later."""
-        try:
-            return await self._oauth.upgrade(token)
-        except GraphError as error:
-            _log.warning("login.upgrade_failed", error=str(error))
-            return None
-
-    def _check_ours(self, debugged: DebuggedToken, profile: Profile) -> None:
-        """RFC 9700 §4.6, Meta's login checklist: the token is valid, ours, and this person's."""
-        if debugged.type == "SYSTEM_USER":
-            _log.error("facebook.misconfigured", cause="system_user_token")
-            raise ServiceMisconfigured
-        ours = debugged.is_valid and debugged.app_id == self._app_id and debugged.type == "USER"
-        if not ours or debugged.user_id != profile.id:
-            raise TokenNotOurs
 
     async def _commit(self, attempt: Attempt, arrival: Arrival, consented: Consented) -> PersonId:
         """Person, sealed token, connection, listing, session: all of it or nothing."""
@@ -464,41 +385,3 @@ def _code_of(arrival: Arrival) -> str:
     if len(arrival.codes[0]) > _LONGEST_CODE:
         raise CodeRejected
     return arrival.codes[0]
-
-
-async def _all_settled(
-    upgrading: asyncio.Task[IssuedToken | None],
-    debugging: asyncio.Task[DebuggedToken],
-    profiling: asyncio.Task[Profile],
-) -> tuple[IssuedToken | None, DebuggedToken, Profile]:
-    """Waits for all three. What debug_token says of a bad token counts before the others."""
-    tasks = (upgrading, debugging, profiling)
-    try:
-        await asyncio.wait(tasks)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-    settled = await asyncio.gather(*tasks, return_exceptions=True)
-    debugged, profile = settled[1], settled[2]
-    if isinstance(debugged, DebuggedToken) and not debugged.is_valid:
-        raise TokenNotOurs
-    for failure in (debugged, profile):
-        if isinstance(failure, BaseException):
-            raise failure
-    return upgrading.result(), debugging.result(), profiling.result()
-
-
-async def _permissions_of(profiling: asyncio.Task[Profile]) -> Permissions | None:
-    await asyncio.wait((profiling,))
-    if profiling.cancelled() or profiling.exception() is not None:
-        return None
-    return profiling.result().permissions
-
-
-async def _granular_of(debugging: asyncio.Task[DebuggedToken]) -> GranularScopes | None:
-    await asyncio.wait((debugging,))
-    if debugging.cancelled() or debugging.exception() is not None:
-        return None
-    return debugging.result().granular
