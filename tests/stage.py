@@ -8,11 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -25,6 +23,7 @@ from igauth.bootstrap import Services, Wiring
 from igauth.graph.client import Budgets
 from igauth.sandbox.app import Sandbox, SandboxConfig
 from igauth.settings import RootKey, Settings, load
+from igauth.store.database import Database
 
 BASE_URL = "http://localhost:8000"
 SECURE_URL = "https://connect.example.test"
@@ -190,26 +189,18 @@ class Stage:
             found = await tx.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608  # our own tables
             return int(found.scalar_one())
 
-    async def quiet(self) -> None:
-        """Waits until no connection to the database is in anybody's hands."""
-        database = self.services.database
-        pools = [engine.sync_engine.pool for engine in (database._reader, database._writer)]
-        while any(pool.checkedout() for pool in pools):  # type: ignore[attr-defined]
-            await asyncio.sleep(0.001)
-
     @asynccontextmanager
     async def database_down(self) -> AsyncGenerator[None]:
-        """While this block runs, the database isn't there; its rows are back afterwards."""
-        url = self.services.database.url
-        await self.quiet()
-        await self.services.database.close()
-        await _hide(url)
+        """While this block runs, no connection to the database can be had."""
+        database = self.services.database
+        away = Database(_nowhere(database.url))
+        kept = database._reader, database._writer
+        database._reader, database._writer = away._reader, away._writer
         try:
             yield
         finally:
-            await self.quiet()
-            await self.services.database.close()
-            await _show(url)
+            database._reader, database._writer = kept
+            await away.close()
 
 
 class Gate:
@@ -290,37 +281,10 @@ def _nowhere_else(request: httpx.Request) -> httpx.Response:
     raise AssertionError(f"a browser went to {request.url.host}")
 
 
-async def _hide(url: URL) -> None:
-    if url.get_backend_name() == "sqlite":
-        _put_a_folder_in_the_way(Path(url.database or ""))
-    else:
-        await _on_server(url, f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
-
-
-async def _show(url: URL) -> None:
-    if url.get_backend_name() == "sqlite":
-        _take_the_folder_away(Path(url.database or ""))
-    else:
-        await _on_server(url, f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS true')
-
-
-def _put_a_folder_in_the_way(path: Path) -> None:
-    path.rename(path.with_suffix(".away"))
-    path.mkdir()
-
-
-def _take_the_folder_away(path: Path) -> None:
-    path.rmdir()
-    path.with_suffix(".away").rename(path)
-
-
-async def _on_server(url: URL, statement: str) -> None:
-    address = url.set(drivername="postgresql", database="postgres")
-    connection = await asyncpg.connect(address.render_as_string(hide_password=False))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+def _nowhere(url: URL) -> str:
+    """The same server or disk, but a database that isn't there."""
+    missing = "/nowhere/igauth.db" if url.get_backend_name() == "sqlite" else "nowhere"
+    return url.set(database=missing).render_as_string(hide_password=False)
 
 
 def _headers(named: dict[str, str]) -> dict[str, str]:

@@ -163,7 +163,7 @@ def _build(
     clock = wiring.clock
     ring = KeyRing(settings.keys)
     sealer, tokens = Sealer(ring), OpaqueTokens(ring)
-    pauses = StoredPauseBook(database, clock, fresh_seconds=wiring.pauses_fresh_seconds)
+    pauses = StoredPauseBook(database, clock, background, fresh_seconds=wiring.pauses_fresh_seconds)
     graph = _graph(settings, wiring, http, pauses, _counting(metrics))
     oauth = _oauth(settings, graph, clock)
     stand_in = settings.facebook_dialog_url if settings.allow_fake_facebook else None

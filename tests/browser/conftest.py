@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright, expect
@@ -62,7 +62,7 @@ async def new_visitor(chromium: Browser, service: Service) -> AsyncGenerator[New
     visitors: list[Visitor] = []
 
     async def make(**options: Any) -> Visitor:
-        context = await chromium.new_context(**{"locale": "en-GB", **options})
+        context = await chromium.new_context(**{"reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE_MS)
         watch = Watch()
         await watch.over(context)
@@ -100,7 +100,7 @@ def _find_browser(playwright: Playwright) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def _do_without() -> None:
+def _do_without() -> NoReturn:
     lacking = "no chromium, chromium-browser or google-chrome on PATH, and no CHROMIUM"
     if os.environ.get("IGAUTH_REQUIRE_BROWSER") == "1":
         pytest.fail(f"BROWSER TESTS ARE REQUIRED: {lacking}")

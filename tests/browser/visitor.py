@@ -36,8 +36,8 @@ class Watch:
     provoked: set[int] = field(default_factory=set)
     allowed: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
     _seen: set[int | str] = field(default_factory=set)
-    _faults: list[str] = field(default_factory=list)
 
     async def over(self, context: BrowserContext) -> None:
         """Begins; before the context's first page."""
@@ -49,7 +49,7 @@ class Watch:
 
     def check(self) -> None:
         """At a story's end: nothing but what was provoked, and all of that."""
-        assert self._faults == []
+        assert self.faults == []
         assert self._seen == self.provoked | self.allowed
         assert self.hosts <= NEARBY
 
@@ -64,13 +64,13 @@ class Watch:
             if text in message.text:
                 self._seen.add(text)
                 return
-        self._faults.append(f"console: {message.text} ({message.location})")
+        self.faults.append(f"console: {message.text} ({message.location})")
 
     def _catch(self, error: WebError) -> None:
-        self._faults.append(f"uncaught: {error.error}")
+        self.faults.append(f"uncaught: {error.error}")
 
     async def _dismiss(self, dialog: Dialog) -> None:
-        self._faults.append(f"{dialog.type}: {dialog.message}")
+        self.faults.append(f"{dialog.type}: {dialog.message}")
         await dialog.dismiss()
 
     def _meet(self, request: Request) -> None:

@@ -10,6 +10,7 @@ import structlog
 from igauth.domain import Clock
 from igauth.errors import IgAuthError
 from igauth.graph.pauses import LONGEST_GUESS_SECONDS, MemoryPauseBook, next_pause
+from igauth.services.background import Background
 from igauth.store import pauses as store
 from igauth.store.database import Database
 
@@ -28,18 +29,20 @@ class StoredPauseBook:
         self,
         database: Database,
         clock: Clock,
+        background: Background,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         fresh_seconds: float = _FRESH_SECONDS,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._background = background
         self._monotonic = monotonic
         self._fresh_seconds = fresh_seconds
         self._memory = MemoryPauseBook(monotonic)
         self._active: Mapping[str, datetime] = {}
         self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def remaining(self, scopes: Sequence[str]) -> float:
         """Seconds still to wait for the longest of them; 0.0 if none."""
@@ -69,13 +72,20 @@ class StoredPauseBook:
             _log.debug("pauses.not_cleared")
 
     async def _refresh(self) -> None:
-        """Reads the active pauses, once for all calls that are about to go out together."""
-        async with self._reading:
-            if self._monotonic() - self._read_at < self._fresh_seconds:
-                return
-            async with self._database.reading() as tx:
-                self._active = await store.list_active(tx, self._clock(), _MOST_ACTIVE)
-            self._read_at = self._monotonic()
+        """Reads the active pauses, once for all calls that are about to go out together.
+
+        A task of its own: a caller that is cancelled doesn't take the others' answer along.
+        """
+        if self._monotonic() - self._read_at < self._fresh_seconds:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = self._background.spawn(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        async with self._database.reading() as tx:
+            self._active = await store.list_active(tx, self._clock(), _MOST_ACTIVE)
+        self._read_at = self._monotonic()
 
     async def _record(self, scope: str, hint_seconds: float | None) -> float:
         now = self._clock()

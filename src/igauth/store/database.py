@@ -5,6 +5,7 @@ deferred transaction that turns into a write fails at once under load. PostgreSQ
 Driver errors are mapped here and nowhere else.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -46,14 +47,14 @@ class Database:
         Raises DatabaseUnavailable where the database doesn't answer.
         """
         with _mapped_errors():
-            async with self._writer.begin() as connection:
+            async with _checked_out(self._writer) as connection, connection.begin():
                 yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
         """A connection for reads only. Raises DatabaseUnavailable."""
         with _mapped_errors():
-            async with self._reader.connect() as connection:
+            async with _checked_out(self._reader) as connection:
                 yield connection
 
     async def ping(self) -> None:
@@ -82,6 +83,24 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+@asynccontextmanager
+async def _checked_out(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """A connection of the pool, which gets it back even if whoever asked is cancelled meanwhile."""
+    connection = engine.connect()
+    starting = asyncio.ensure_future(connection.start())
+    try:
+        await asyncio.shield(starting)
+        yield connection
+    finally:
+        await asyncio.shield(_given_back(connection, starting))
+
+
+async def _given_back(connection: AsyncConnection, starting: asyncio.Future[Any]) -> None:
+    with suppress(Exception):  # told already to whoever waited for it
+        await starting
+        await connection.close()
 
 
 class _mapped_errors:  # noqa: N801  # reads as a statement: `with _mapped_errors():`
