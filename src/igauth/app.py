@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from igauth.api import callbacks, example, login, me, operations
 from igauth.api.boundary import Boundary, Rules
 from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
+from igauth.api.matching import methods_of
 from igauth.api.problems import (
     ProblemWriter,
     from_http_exception,
@@ -104,6 +106,8 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
             navigation=is_navigation(request),
         )
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(methods_of(request.scope))
         return response
 
     async def refuse_parameters(request: Request, error: Exception) -> Response:

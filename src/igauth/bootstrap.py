@@ -96,7 +96,7 @@ async def open_services(
         await check_keys(database, KeyRing(settings.keys), wiring.clock, rotating=rotating)
         await database.warm()
         if settings.allow_fake_facebook:
-            _log.warning("facebook.stand_in", graph=settings.facebook_graph_url)
+            _log.warning("facebook.stand_in", dialog=settings.facebook_dialog_url)
         yield _build(settings, wiring, database, background, http, metrics or Metrics())
     finally:
         await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 
 from igauth import dev as development
+from igauth.api.schemas import iso_z
 from igauth.app import create_app
 from igauth.bootstrap import Services, open_examination, open_services
 from igauth.domain import AppScopedUserId, utc_now
@@ -219,7 +220,7 @@ def status() -> None:
     for state, number in found.connections.items():
         typer.echo(f"connections {state}: {number}")
     typer.echo(f"sessions: {found.sessions}")
-    oldest = "none" if found.oldest_check is None else found.oldest_check.isoformat()
+    oldest = "none" if found.oldest_check is None else iso_z(found.oldest_check)
     typer.echo(f"oldest check: {oldest}")
     typer.echo(f"queued revocations: {found.queued_revocations}")
 

@@ -85,7 +85,7 @@ class Page:
 
     id: PageId
     name: str | None = None
-    tasks: tuple[str, ...] = ()
+    tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--no-proxy-server", "--in-process-gpu",
+    "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 
@@ -85,10 +85,11 @@ async def visitor(new_visitor: NewVisitor) -> Visitor:
 
 
 @pytest.fixture
-async def ada(visitor: Visitor) -> Visitor:
+async def ada(new_visitor: NewVisitor) -> Visitor:
     """Ada, who is logged in and looks at her accounts."""
-    await visitor.log_in("ada")
-    return visitor
+    made = await new_visitor()
+    await made.arrive_as("ada")
+    return made
 
 
 def _find_browser(playwright: Playwright) -> Path | None:

@@ -189,15 +189,16 @@ async def test_declined_permission_is_asked_again(visitor: Visitor) -> None:
     await expect(visitor.test_id("permission", permission=PUBLISH, state="granted")).to_be_visible()
 
 
-async def test_another_person_is_not_taken_for_the_first(ada: Visitor) -> None:
+async def test_another_person_is_not_taken_for_the_first(visitor: Visitor) -> None:
     """Choosing again as somebody else at Facebook: told, and still logged in as before."""
-    await ada.link("Choose accounts").click()
-    await ada.page.wait_for_url(DIALOG)
-    await ada.page.locator('[name="switch"]').click()
-    await ada.consent("cleo")
+    await visitor.log_in("ada")
+    await visitor.link("Choose accounts").click()
+    await visitor.page.wait_for_url(DIALOG)
+    await visitor.page.locator('[name="switch"]').click()
+    await visitor.consent("cleo")
 
-    await expect(ada.test_id("login-error", code="account_switched")).to_be_visible()
-    await expect(ada.test_id("account-card")).to_have_count(3)
+    await expect(visitor.test_id("login-error", code="account_switched")).to_be_visible()
+    await expect(visitor.test_id("account-card")).to_have_count(3)
 
 
 # --- reload and back ---
@@ -216,26 +217,28 @@ async def test_reload_after_a_login(visitor: Visitor) -> None:
     await expect(visitor.page).to_have_url(visitor.service.origin + "/")
 
 
-async def test_back_after_a_login(ada: Visitor) -> None:
+async def test_back_after_a_login(visitor: Visitor) -> None:
     """Back over the dialog to where it began, and forth again: logged in, no error."""
-    for step in (ada.page.go_back, ada.page.go_forward):
+    await visitor.log_in("ada")
+    for step in (visitor.page.go_back, visitor.page.go_forward):
         await step()
-        await ada.page.wait_for_url(DIALOG)
-        while DIALOG.search(ada.page.url):
+        await visitor.page.wait_for_url(DIALOG)
+        while DIALOG.search(visitor.page.url):
             await step()
-        await ada.see_accounts()
-        await expect(ada.test_id("login-error")).to_have_count(0)
+        await visitor.see_accounts()
+        await expect(visitor.test_id("login-error")).to_have_count(0)
 
 
-async def test_continuing_in_a_dialog_that_was_left_behind(ada: Visitor) -> None:
+async def test_continuing_in_a_dialog_that_was_left_behind(visitor: Visitor) -> None:
     """Back in the dialog one can press Continue once more: logged in, no error."""
-    await ada.page.go_back()
-    await ada.page.wait_for_url(DIALOG)
-    await ada.decide("continue")
+    await visitor.log_in("ada")
+    await visitor.page.go_back()
+    await visitor.page.wait_for_url(DIALOG)
+    await visitor.decide("continue")
 
-    await ada.see_accounts()
-    await expect(ada.test_id("account-card")).to_have_count(3)
-    await expect(ada.test_id("login-error")).to_have_count(0)
+    await visitor.see_accounts()
+    await expect(visitor.test_id("account-card")).to_have_count(3)
+    await expect(visitor.test_id("login-error")).to_have_count(0)
 
 
 # --- by keyboard ---

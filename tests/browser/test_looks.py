@@ -68,23 +68,20 @@ async def test_theme_is_kept(new_visitor: NewVisitor) -> None:
 async def test_pictures_of_the_app(new_visitor: NewVisitor, tmp_path: Path) -> None:
     """The accounts in both themes and on a phone, and why others aren't listed."""
     visitor = await new_visitor(viewport=DESK, color_scheme="light")
-    await visitor.open()
-    await visitor.log_in("ada")
+    await visitor.arrive_as("ada")
     await _picture(visitor, tmp_path, "accounts")
     await visitor.page.emulate_media(color_scheme="dark")
     await _picture(visitor, tmp_path, "accounts-dark")
 
     narrow = await new_visitor(viewport=NARROW, color_scheme="light")
-    await narrow.open()
-    await narrow.log_in("ada")
+    await narrow.arrive_as("ada")
     await _picture(narrow, tmp_path, "accounts-narrow")
 
 
 async def test_picture_of_the_reasons(new_visitor: NewVisitor, tmp_path: Path) -> None:
     """What isn't listed, each with its reason."""
     visitor = await new_visitor(viewport=DESK, color_scheme="light")
-    await visitor.open()
-    await visitor.log_in("jo")
+    await visitor.arrive_as("jo")
     await visitor.test_id("not-listed").scroll_into_view_if_needed()
     await visitor.test_id("not-listed").screenshot(path=_place(tmp_path, "not-listed"))
 

@@ -38,7 +38,7 @@ async def panel(ada: Visitor) -> Page:
 
 async def test_password_changed(ada: Visitor, panel: Page) -> None:
     """The list stays, and says that it is as it was; logging in again mends it."""
-    await _open_person(panel, "ada")
+    await panel.locator("summary").filter(has=panel.get_by_text("ada", exact=True)).click()
     await panel.locator('[formaction$="/people/ada/change_password"]').click()
     await expect(panel.get_by_role("status")).to_be_visible()
     await ada.page.reload()
@@ -94,28 +94,22 @@ async def test_facebook_is_down_during_the_login(visitor: Visitor) -> None:
     await visitor.see_accounts()
 
 
-async def test_checkpoint(ada: Visitor, panel: Page) -> None:
+async def test_checkpoint(ada: Visitor) -> None:
     """Facebook wants something confirmed; once that is done, 'Check now' goes on."""
-    await _open_person(panel, "ada")
-    await panel.locator('[formaction$="/people/ada/checkpoint"]').click()
-    clear = panel.locator('[formaction$="/people/ada/clear_checkpoint"]')
-    await expect(clear).to_be_visible()
+    await ada.service.happen("ada", "checkpoint")
     await ada.go_to("Connection")
     await ada.button("Check now").click()
     await expect(ada.test_id("connection-status", status="checkpoint_required")).to_be_visible()
 
-    await clear.click()
-    await expect(clear).to_have_count(0)
+    await ada.service.happen("ada", "clear_checkpoint")
     await ada.button("Check now").click()
     await expect(ada.test_id("connection-status", status="active")).to_be_visible()
     await expect(ada.test_id("problem")).to_have_count(0)
 
 
-async def test_app_removed_at_facebook(ada: Visitor, panel: Page) -> None:
+async def test_app_removed_at_facebook(ada: Visitor) -> None:
     """Facebook's word ends the session; after a new login all is well under the old connection."""
-    await _open_person(panel, "ada")
-    await panel.locator('[formaction$="/people/ada/remove_app"]').click()
-    await expect(panel.get_by_role("status")).to_be_visible()
+    await ada.service.happen("ada", "remove_app")
     await ada.page.reload()
     await ada.see_signed_out()
 
@@ -146,8 +140,3 @@ async def test_the_panel_shows_the_calls(ada: Visitor, panel: Page) -> None:
 
     await expect(calls.nth(before)).to_be_visible()
     assert "EAA" not in await panel.content()
-
-
-async def _open_person(panel: Page, person: str) -> None:
-    """Unfolds what can happen to a person."""
-    await panel.locator("summary").filter(has=panel.get_by_text(person, exact=True)).click()

@@ -74,8 +74,7 @@ async def test_two_logins_at_once_in_two_tabs(visitor: Visitor) -> None:
 async def test_sign_another_device_out(ada: Visitor, new_visitor: NewVisitor) -> None:
     """The other browser is out with its next click, and says why; this one stays."""
     phone = await new_visitor(user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 26_0) Safari/604.1")
-    await phone.open()
-    await phone.log_in("ada")
+    await phone.arrive_as("ada")
 
     await ada.go_to("Devices")
     await expect(ada.test_id("device")).to_have_count(2)
@@ -94,8 +93,7 @@ async def test_sign_out_everywhere_else(ada: Visitor, new_visitor: NewVisitor) -
     """All but this one; then this one, too."""
     others = [await new_visitor() for _ in range(2)]
     for other in others:
-        await other.open()
-        await other.log_in("ada")
+        await other.arrive_as("ada")
         other.watch.provoked.add(401)
     await ada.go_to("Devices")
     await expect(ada.test_id("device")).to_have_count(3)
@@ -133,8 +131,7 @@ async def test_disconnect_asks_first(ada: Visitor) -> None:
 async def test_disconnect(ada: Visitor, new_visitor: NewVisitor) -> None:
     """By keyboard: signed out on every device, the grant at Facebook gone, all forgotten here."""
     other = await new_visitor()
-    await other.open()
-    await other.log_in("ada")
+    await other.arrive_as("ada")
     await ada.go_to("Connection")
     await ada.button("Disconnect and delete my data…").press("Enter")
     await ada.page.keyboard.press("Tab")

@@ -103,6 +103,15 @@ class Visitor:
         await self.consent(person, declined=declined)
         await self.see_accounts()
 
+    async def arrive_as(self, person: str) -> None:
+        """At the accounts, logged in without having seen the login: for stories that begin here."""
+        self.service.met.add(person)
+        requests = self.context.request
+        dialog = await requests.get(f"{self.service.origin}/auth/facebook")
+        await requests.post(dialog.url, form={"person": person, "decision": "continue"})
+        await self.open()
+        await self.see_accounts()
+
     async def consent(self, person: str, *, declined: Sequence[str] = ()) -> None:
         """At the dialog: says who one is, declines, continues."""
         await self.introduce(person)

@@ -487,3 +487,25 @@ async def test_metrics_want_their_token(database_url: str) -> None:
         answer = await browser.get("/metrics", authorization="Bearer m3trics-t0ken")
         assert answer.status_code == 200
         assert "igauth_logins" in answer.text
+
+
+async def test_allow_names_every_method(stage: Stage) -> None:
+    """405 tells all that the address answers to (RFC 9110 §15.5.6, security R-42)."""
+    browser = stage.browser()
+
+    head = await browser.http.head(stage.settings.base_url + "/me")
+    put = await browser.http.put(stage.settings.base_url + "/auth/facebook/deauthorize")
+
+    assert (head.status_code, head.headers["allow"]) == (405, "DELETE, GET")
+    assert (put.status_code, put.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_refused_requests_are_counted_by_their_template(stage: Stage) -> None:
+    """A refusal before routing still has its path template in log and metrics (contract §9)."""
+    browser = stage.browser()
+    await browser.log_in("ada")
+    await browser.send("DELETE", "/me/sessions/1", origin="https://evil.test")
+
+    metrics = (await browser.get("/metrics")).text
+
+    assert 'method="DELETE",route="/me/sessions/{session_id}",status="403"' in metrics

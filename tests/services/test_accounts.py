@@ -108,7 +108,7 @@ async def test_all_is_well(scene: Scene) -> None:
     assert (listing.complete, listing.warnings, listing.failed_sources) == (True, (), frozenset())
     assert listing.fetched_at == NOW
     assert listing.accounts[1].pages[0].name == "Invented Bakery"
-    assert "CREATE_CONTENT" in listing.accounts[1].pages[0].tasks
+    assert "CREATE_CONTENT" in (listing.accounts[1].pages[0].tasks or ())
     assert Source.ACCOUNTS in listing.accounts[1].sources
     assert scene.sandbox.calls.unknown() == []
 

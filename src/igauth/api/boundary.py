@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from igauth.api.matching import template_of
 from igauth.api.problems import ProblemWriter, is_navigation
 from igauth.errors import CsrfFailed, IgAuthError, PayloadTooLarge, ServerError
 from igauth.observability import REQUEST_ID, Metrics, request_id_from
@@ -117,7 +118,7 @@ class Boundary:
             raise CsrfFailed
 
     def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = getattr(scope.get("route"), "path", None) or template_of(scope)
         self._metrics.requests.labels(scope["method"], route, str(status or 0)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         say = _log.debug if scope["path"] in _QUIET_PATHS else _log.info

@@ -167,18 +167,26 @@ def account_out(
         follows_count=account.follows_count,
         media_count=account.media_count,
         pages=[
-            PageOut(id=page.id, name=page.name, tasks=list(page.tasks)) for page in account.pages
+            PageOut(
+                id=page.id, name=page.name, tasks=None if page.tasks is None else list(page.tasks)
+            )
+            for page in account.pages
         ],
         can_publish=_can_publish(account.pages, row),
         connection_id=row.id,
     )
 
 
+def _page_out(page: Page) -> PageOut:
+    tasks = None if page.tasks is None else list(page.tasks)
+    return PageOut(id=page.id, name=page.name, tasks=tasks)
+
+
 def _can_publish(pages: tuple[Page, ...], row: ConnectionRow) -> bool | None:
     if not pages:
         return None
     granted = "instagram_content_publish" in row.granted_scopes
-    return granted and any(_PUBLISH_TASKS.intersection(page.tasks) for page in pages)
+    return granted and any(_PUBLISH_TASKS.intersection(page.tasks or ()) for page in pages)
 
 
 def _warnings(view: ListingView, rules: GrantRules) -> list[ListingWarning]:
@@ -190,7 +198,8 @@ def _warnings(view: ListingView, rules: GrantRules) -> list[ListingWarning]:
         for each in view.listing.warnings
         if each.source is not None and each.permission not in missing
     ]
-    return lacking + troubles
+    once = {(each.code, each.permission): each for each in troubles}
+    return lacking + list(once.values())
 
 
 def _not_listed_out(entry: NotListed, row: ConnectionRow, rules: GrantRules) -> NotListedOut:

@@ -233,7 +233,7 @@ class PageOut(Shape):
 
     id: str
     name: str | None
-    tasks: list[str]
+    tasks: list[str] | None
 
 
 class PageRef(Shape):

@@ -105,6 +105,7 @@ class NodeReader(Generic[Node]):
             query={"fields": self._kind.fields()},
             token=self._token,
             about=(node_id,),
+            patient=True,
         )
 
     async def _read_batch(self, ids: Sequence[Id]) -> dict[Id, Node | GraphError | None]:
@@ -127,6 +128,7 @@ class NodeReader(Generic[Node]):
                 method="POST",
                 form={"batch": json.dumps(parts), "include_headers": "false"},
                 token=self._token,
+                patient=True,
                 shapes=(list,),
             )
         )

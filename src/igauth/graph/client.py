@@ -52,6 +52,7 @@ class Budgets:
     connect: float = 2.0
     exchange: float = 5.0
     call: float = 5.0
+    listing: float = 70.0
     retries: int = 2
     backoff: float = 0.2
     backoff_cap: float = 2.0
@@ -95,6 +96,8 @@ class Request:
     shapes: tuple[type, ...] = (dict,)
     once: bool = False
     """The code exchange: one attempt, in spite of every pause (contract §8)."""
+    patient: bool = False
+    """A call of a listing's walk, which goes on long after its answer was due (contract §6)."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -216,6 +219,8 @@ class GraphClient:
         return await self.pauses.throttled(scope, None if minutes is None else minutes * 60)
 
     def _budget(self, request: Request) -> float:
+        if request.patient:
+            return self.budgets.listing
         return self.budgets.exchange if request.once else self.budgets.call
 
     def _waits(self, request: Request) -> Iterator[float]:

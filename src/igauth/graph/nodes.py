@@ -45,8 +45,10 @@ def _nested_picture(value: Any, info: ValidationInfo) -> str | None:
     return _picture(data.get("url"), info) if isinstance(data, Mapping) else None
 
 
-def _tasks(value: Any) -> tuple[str, ...]:
-    names = (clean_text(task, 64) for task in value[:_MOST_TASKS]) if _is_list(value) else ()
+def _tasks(value: Any) -> tuple[str, ...] | None:
+    if not _is_list(value):
+        return None
+    names = (clean_text(task, 64) for task in value[:_MOST_TASKS])
     return tuple(sorted({name for name in names if name}))
 
 
@@ -93,7 +95,7 @@ class WirePage(WireModel):
 
     id: Id
     name: Name = None
-    tasks: Annotated[tuple[str, ...], BeforeValidator(_tasks)] = ()
+    tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tasks)] = None
     instagram: WireInstagram | None = Field(default=None, alias="instagram_business_account")
     has_page_token: Annotated[bool, BeforeValidator(_is_there)] = Field(
         default=False, alias="access_token"

@@ -96,7 +96,7 @@ class EdgeWalk:
         query = {**self.query(), "limit": str(self._limit)}
         if self._cursor is not None:
             query["after"] = self._cursor
-        request = Request(self.endpoint, self.path, query=query, token=self.token)
+        request = Request(self.endpoint, self.path, query=query, token=self.token, patient=True)
         body: Mapping[str, Any] = (await self.graph.fetch(request)).body
         return body
 

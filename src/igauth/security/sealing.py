@@ -64,6 +64,10 @@ class Sealer:
         except (InvalidTag, KeyError, ValueError, binascii.Error):
             raise Unopenable from None
 
+    def knows(self, kid: str) -> bool:
+        """Whether the ring holds this key."""
+        return kid in self._ciphers
+
     def is_newest(self, sealed: str) -> bool:
         """Whether the value lies under the key that seals today."""
         return kid_of(sealed) == self._ring.newest

@@ -58,7 +58,7 @@ class AttemptSigner:
                     "r": attempt.return_to,
                     "p": attempt.popup,
                     "c": attempt.reconnect,
-                    "t": int(attempt.started_at.timestamp()),
+                    "t": int(attempt.started_at.timestamp() * 1000),
                 }
             )
         )
@@ -74,7 +74,7 @@ class AttemptSigner:
                 return_to=fields["r"],
                 popup=fields["p"],
                 reconnect=fields["c"],
-                started_at=datetime.fromtimestamp(fields["t"], UTC),
+                started_at=datetime.fromtimestamp(fields["t"] / 1000, UTC),
             )
         except (BadData, KeyError, TypeError, ValueError, OverflowError):
             raise BadSignature from None

@@ -28,9 +28,9 @@ from igauth.graph.errors import (
     GraphUnavailable,
     Meaning,
 )
-from igauth.security.sealing import Place, Sealer, Unopenable
+from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
 from igauth.settings import Settings
-from igauth.store import connections
+from igauth.store import connections, sealed
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database
 
@@ -79,6 +79,8 @@ def login_error(error: GraphError) -> IgAuthError:
             return ServiceMisconfigured()
         if error.meaning is Meaning.TRANSIENT:
             return FacebookUnavailable()
+        if error.meaning is Meaning.THROTTLED:
+            return FacebookRefused("Facebook limits how often we may ask. Please try again later.")
     return FacebookRefused()
 
 
@@ -141,7 +143,6 @@ class Custody:
         self._sealer = sealer
         self._database = database
         self._clock = clock
-        self._noted: set[str] = set()
 
     def seal(
         self, token: SecretStr, connection_id: ConnectionId, app_id: str, person_id: PersonId
@@ -165,13 +166,17 @@ class Custody:
         try:
             secret = SecretStr(self._sealer.open(row.sealed_token, place))
         except Unopenable:
-            await self._note_unreadable(row)
+            await self._note_unreadable(row, kid_of(row.sealed_token))
             raise ReconnectRequired from None
         return UserToken(secret, person=row.person_id)
 
-    async def _note_unreadable(self, row: ConnectionRow) -> None:
-        _log.error("token.unreadable", connection=row.id)
+    async def _note_unreadable(self, row: ConnectionRow, kid: str | None) -> None:
+        """Written down, unless only this process lacks a key that the database knows."""
         async with self._database.transaction() as tx:
+            if kid is not None and not self._sealer.knows(kid) and await sealed.knows(tx, kid):
+                _log.warning("token.key_not_here", connection=row.id, kid=kid)
+                return
+            _log.error("token.unreadable", connection=row.id)
             await connections.mark_unreadable(tx, row)
 
 

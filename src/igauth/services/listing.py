@@ -18,6 +18,7 @@ from igauth.domain import (
     Listing,
     Permissions,
     PersonId,
+    Source,
 )
 from igauth.errors import (
     FacebookTimeout,
@@ -28,6 +29,7 @@ from igauth.errors import (
 )
 from igauth.graph.auth import UserToken
 from igauth.graph.errors import GraphError, GraphRefusal
+from igauth.graph.oauth import DebuggedToken
 from igauth.services.accounts import Discovery
 from igauth.services.background import Background
 from igauth.services.consent import Consent, certain_ids, next_consent
@@ -295,10 +297,11 @@ class Listings:
     async def _walk(self, row: ConnectionRow, progress: Progress) -> Listing:
         token = await self._custody.open(row)
         try:
+            asking = self._background.spawn(self._verification.debug(token))
             fresh = await self._discover(
                 token,
-                _ready(Permissions(row.granted_scopes, row.declined_scopes)),
-                self._granular(token, row),
+                self._permissions(token, row, asking),
+                self._granular(row, asking, progress),
                 progress,
             )
         except GraphRefusal as refusal:
@@ -306,12 +309,28 @@ class Listings:
             raise
         return await self._keep(row, fresh)
 
-    async def _granular(self, token: UserToken, row: ConnectionRow) -> GranularScopes | None:
-        """What the token covers, asked beside the first edge; the last known where that fails."""
+    async def _granular(
+        self, row: ConnectionRow, asking: asyncio.Task[DebuggedToken], progress: Progress
+    ) -> GranularScopes | None:
+        """What the token covers; the last known, and no whole truth, where that isn't told."""
         try:
-            return await self._verification.granular(token)
-        except GraphError:
+            return (await asyncio.shield(asking)).granular
+        except GraphError as error:
+            progress.fail(error, Source.GRANULAR_PAGES, Source.GRANULAR_INSTAGRAM)
             return row.granular
+
+    async def _permissions(
+        self, token: UserToken, row: ConnectionRow, asking: asyncio.Task[DebuggedToken]
+    ) -> Permissions:
+        """What is granted now: asked anew where the token's scopes aren't the stored ones."""
+        stored = Permissions(row.granted_scopes, row.declined_scopes)
+        try:
+            debugged = await asyncio.shield(asking)
+            if not debugged.is_valid or debugged.scopes == row.granted_scopes:
+                return stored
+            return await self._verification.renew_permissions(row, token)
+        except GraphError:
+            return stored
 
     async def _discover(
         self,
@@ -378,7 +397,3 @@ def _picture(view: ListingView, account_id: str) -> str:
         if account.id == account_id and account.profile_picture_url is not None:
             return account.profile_picture_url
     raise NotFound("There is no picture of an Instagram account of this id in your list.")
-
-
-async def _ready(permissions: Permissions) -> Permissions:
-    return permissions

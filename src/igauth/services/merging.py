@@ -71,7 +71,8 @@ def richer(known: InstagramAccount, other: InstagramAccount) -> InstagramAccount
 
 def richer_page(known: Page, other: Page) -> Page:
     """The same Page seen twice."""
-    return Page(known.id, known.name or other.name, known.tasks or other.tasks)
+    tasks = other.tasks if known.tasks is None else known.tasks
+    return Page(known.id, known.name or other.name, tasks)
 
 
 def once_each(rows: Iterable[NotListed]) -> Iterator[NotListed]:

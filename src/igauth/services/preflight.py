@@ -56,16 +56,21 @@ async def check_keys(
 
 
 async def check_ready(database: Database, ring: KeyRing) -> None:
-    """Raises NotReady or DatabaseUnavailable, within a second."""
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            current = await migrations.current_revision(database)
-            async with database.reading() as tx:
-                known = await sealed.check_values(tx)
-    except TimeoutError:
-        raise NotReady("The database did not answer within a second.") from None
+    """Raises NotReady or DatabaseUnavailable, within a second whatever the database does."""
+    reading = asyncio.ensure_future(_read_state(database))
+    done, _ = await asyncio.wait((reading,), timeout=_READY_SECONDS)
+    if not done:
+        reading.cancel()
+        raise NotReady("The database did not answer within a second.")
+    current, known = reading.result()
     if current != migrations.head_revision() or _changed(ring, known):
         raise NotReady
+
+
+async def _read_state(database: Database) -> tuple[str | None, dict[str, str]]:
+    current = await migrations.current_revision(database)
+    async with database.reading() as tx:
+        return current, await sealed.check_values(tx)
 
 
 def _changed(ring: KeyRing, known: dict[str, str]) -> list[Fault]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from igauth.domain import Clock, ConnectionStatus, GranularScopes, Permissions
+from igauth.domain import Clock, ConnectionStatus, Permissions
 from igauth.errors import NotFound
 from igauth.graph.auth import UserToken
 from igauth.graph.errors import GraphRefusal, Meaning
@@ -42,10 +42,16 @@ class Verification:
         self._expiring = expiring
         self._clock = clock
 
-    async def granular(self, token: UserToken) -> GranularScopes | None:
-        """Which ids the token's permissions are limited to. Raises GraphError."""
-        debugged = await self._oauth.debug_token(token)
-        return debugged.granular
+    async def debug(self, token: UserToken) -> DebuggedToken:
+        """What Facebook says of the token now. Raises GraphError."""
+        return await self._oauth.debug_token(token)
+
+    async def renew_permissions(self, row: ConnectionRow, token: UserToken) -> Permissions:
+        """What is granted now, stored where it changed. Raises GraphError."""
+        permissions = await self._resources.permissions(token)
+        async with self._database.transaction() as tx:
+            await connections.save_permissions(tx, row, permissions)
+        return permissions
 
     async def verify(self, row: ConnectionRow) -> ConnectionRow:
         """Re-checks the connection at Facebook and stores what it learned.

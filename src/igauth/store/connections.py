@@ -16,6 +16,7 @@ from igauth.domain import (
     ConnectionId,
     ConnectionStatus,
     GranularScopes,
+    Permissions,
     PersonId,
 )
 from igauth.store.database import Transaction
@@ -185,6 +186,15 @@ async def save_status(
 async def save_removed(tx: Transaction, row: ConnectionRow, cause: str) -> bool:
     """The person removed the app, as a call of ours found out: no token is kept."""
     return await _compare_and_set(tx, row, _removed(cause))
+
+
+async def save_permissions(tx: Transaction, row: ConnectionRow, permissions: Permissions) -> bool:
+    """What is granted now, as a listing found out."""
+    values = {
+        "granted_scopes": sorted(permissions.granted),
+        "declined_scopes": sorted(permissions.declined),
+    }
+    return await _compare_and_set(tx, row, values)
 
 
 async def save_consent_diff(

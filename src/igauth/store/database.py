@@ -7,7 +7,7 @@ Driver errors are mapped here and nowhere else.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ Transaction = AsyncConnection
 RETRY_AFTER_SECONDS = 5
 _BUSY_MILLISECONDS = 5_000
 _POOL_WAIT_SECONDS = 2
+_RETURNING: set[asyncio.Future[None]] = set()
 _STATEMENT_SECONDS = 5
 
 
@@ -79,7 +80,8 @@ class Database:
                 await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def close(self) -> None:
-        """Ends every connection."""
+        """Ends every connection, also those that are on their way back."""
+        await asyncio.gather(*_RETURNING)
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
@@ -93,8 +95,20 @@ async def _checked_out(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
     try:
         await asyncio.shield(starting)
         yield connection
-    finally:
+    except asyncio.CancelledError:
+        _keep_until_done(_given_back(connection, starting))
+        raise
+    except BaseException:
         await asyncio.shield(_given_back(connection, starting))
+        raise
+    await asyncio.shield(_given_back(connection, starting))
+
+
+def _keep_until_done(work: Coroutine[Any, Any, None]) -> None:
+    """Whoever was cancelled doesn't wait for a database that may hang."""
+    task = asyncio.ensure_future(work)
+    _RETURNING.add(task)
+    task.add_done_callback(_RETURNING.discard)
 
 
 async def _given_back(connection: AsyncConnection, starting: asyncio.Future[Any]) -> None:

@@ -34,6 +34,12 @@ async def check_values(tx: Transaction) -> dict[str, str]:
     return {row.kid: row.check_value for row in rows}
 
 
+async def knows(tx: Transaction, kid: str) -> bool:
+    """Whether a key of this id was ever used with this database."""
+    statement = select(KeyCheck.kid).where(KeyCheck.kid == kid)
+    return (await tx.execute(statement)).first() is not None
+
+
 async def add_check_value(tx: Transaction, kid: str, value: str, now: datetime) -> None:
     """A key is used with this database for the first time."""
     statement = insert_into(tx, KeyCheck).values(kid=kid, check_value=value, first_seen_at=now)
