@@ -36,6 +36,7 @@ from igauth.store.sessions import SessionRow
 
 LINK_PAGE_URL = "https://www.facebook.com/settings?tab=linked_instagram"
 FACEBOOK_URL = "https://www.facebook.com/"
+INSTAGRAM_URL = "https://www.instagram.com/"
 TWO_FACTOR_URL = "https://www.facebook.com/security/2fac/setup/intro/"
 _PUBLISH_TASKS = frozenset({"CREATE_CONTENT", "MANAGE"})
 
@@ -228,6 +229,8 @@ def _action(entry: NotListed, row: ConnectionRow, rules: GrantRules) -> ActionOu
     if entry.reason is NotListedReason.PAGE_UNAVAILABLE:
         url = TWO_FACTOR_URL if entry.cause == "two_factor" else FACEBOOK_URL
         return ActionOut(kind=ActionKind.VISIT_FACEBOOK, url=url)
+    if entry.cause == "restricted":
+        return ActionOut(kind=ActionKind.VISIT_FACEBOOK, url=INSTAGRAM_URL)
     if entry.reason is NotListedReason.MALFORMED:
         return ActionOut(kind=ActionKind.CONTACT_OPERATOR, url=None)
     return ActionOut(kind=ActionKind.GRANT_PERMISSIONS, url=rules.select_url(row))
