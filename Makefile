@@ -8,8 +8,8 @@ PORT ?=
 ARGS ?=
 
 # make test PYTEST_ARGS='tests/services -x'
-# One process for each core, whole files to each, so that a file's session-wide fixtures stay together.
-PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist loadfile
+# One process for each core; whoever is done early takes over from the other.
+PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test check fmt bench replay openapi constraints clean

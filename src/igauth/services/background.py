@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+_MOMENT_SECONDS = 0.5
 _log = structlog.stdlib.get_logger("igauth.background")
 Result = TypeVar("Result")
 
@@ -29,7 +30,12 @@ class Background:
         return task
 
     async def close(self, patience_seconds: float) -> None:
-        """Waits for kept tasks, at most that long, and cancels the rest."""
+        """Waits for kept tasks, at most that long, and cancels the rest.
+
+        The rest has a moment first: a statement that is cut off midway costs its connection.
+        """
+        if self._others:
+            await asyncio.wait(self._others, timeout=_MOMENT_SECONDS)
         for task in self._others:
             task.cancel()
         if self._kept:
