@@ -8,8 +8,8 @@ PORT ?=
 ARGS ?=
 
 # make test PYTEST_ARGS='tests/services -x'
-# One process for each core; whoever is done early takes over from the other.
-PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
+# Four processes, even on two cores: one mostly waits for a browser. Whoever is done early takes over.
+PYTEST_ARGS ?= -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test check fmt bench replay openapi constraints clean
