@@ -1,7 +1,7 @@
 """Where a login may end: `return_to` is vetted at its start, and again when it is used."""
 
 import re
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from igauth.errors import ReturnToNotAllowed
 from igauth.settings import Settings, origin_of
@@ -55,12 +55,6 @@ def with_parameters(url: str, parameters: dict[str, str]) -> str:
     base, hash_sign, fragment = url.partition("#")
     separator = "" if base.endswith(("?", "&")) else "&" if "?" in base else "?"
     return f"{base}{separator}{added}{hash_sign}{fragment}"
-
-
-def without_query(url: str) -> str:
-    """`url` up to its path: safe to show and to log."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
 def _query(url: str) -> list[tuple[str, str]]:
