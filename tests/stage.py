@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from igauth.app import create_app
 from igauth.bootstrap import Services, Wiring
-from igauth.graph.client import Budgets
+from igauth.meta.client import Budgets
 from igauth.sandbox.app import Sandbox, SandboxConfig
 from igauth.settings import RootKey, Settings, load
 from igauth.store.database import Database

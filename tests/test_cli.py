@@ -30,8 +30,8 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from igauth import cli
 from igauth import settings as settings_module
+from igauth.cli import main as cli
 from igauth.security.keyring import KeyRing
 from igauth.security.sealing import Place, Sealer
 from igauth.settings import RootKey, Settings, load

@@ -25,8 +25,8 @@ import httpx
 import pytest
 from ruamel.yaml import YAML  # check-jsonschema's own; it reads compose files
 
-from igauth import cli
 from igauth import settings as settings_module
+from igauth.cli import main as cli
 from igauth.sandbox.config import SandboxConfig
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
 from tests.postgres import ABSENT, PostgresServer
@@ -44,7 +44,8 @@ import sys
 from pathlib import Path
 from igauth import settings
 settings.SECRETS_DIR = Path(sys.argv.pop(1))
-from igauth.cli import main
+from igauth.cli.main import main
+
 main()
 """
 Service = dict[str, Any]

@@ -22,21 +22,21 @@ from typing import Any
 import pytest
 import typer
 
-from igauth import cli
 from igauth import settings as settings_module
 from igauth.api.boundary import _LARGEST_BODY
 from igauth.api.schemas import ListingMeta, ListingOut, Problem
+from igauth.cli import main as cli
 from igauth.domain import ActionKind, ConnectionStatus, NotListedReason
 from igauth.errors import LISTING_TRUNCATED, LoginFailure, all_errors
-from igauth.graph.client import Budgets
-from igauth.graph.paging import MOST_ENTRIES
+from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
+from igauth.login.attempts import MOST_ATTEMPTS
+from igauth.login.flow import CALLBACK_SECONDS
+from igauth.login.sessions import MOST_SESSIONS
+from igauth.meta.client import Budgets
+from igauth.meta.paging import MOST_ENTRIES
 from igauth.observability import Metrics
-from igauth.services.attempts import MOST_ATTEMPTS
-from igauth.services.doctor import dashboard_urls, permission_notes
-from igauth.services.listing import ANSWER_SECONDS, WALK_SECONDS
-from igauth.services.login import CALLBACK_SECONDS
-from igauth.services.sessions import MOST_SESSIONS
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
+from igauth.upkeep.doctor import dashboard_urls, permission_notes
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

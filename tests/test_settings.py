@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from igauth import settings as module
-from igauth.dev import dev_settings, new_key_line
+from igauth.cli.dev import dev_settings, new_key_line
 from igauth.sandbox.config import SandboxConfig
 from igauth.settings import (
     Fault,

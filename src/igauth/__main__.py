@@ -1,6 +1,6 @@
 """`python -m igauth` is `igauth`."""
 
-from igauth.cli import main
+from igauth.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -9,35 +9,35 @@ from datetime import timedelta
 import httpx
 import structlog
 
+from igauth.background import Background
 from igauth.domain import Clock, utc_now
-from igauth.graph.client import Budgets, FacebookApp, GraphCall, GraphClient
-from igauth.graph.oauth import FacebookOAuth
-from igauth.graph.pauses import PauseBook
-from igauth.graph.resources import FacebookResources
-from igauth.graph.transport import WarmTransport, new_http_client
+from igauth.grants.checks import Verification
+from igauth.grants.connections import Connections
+from igauth.grants.ending import Erasure
+from igauth.grants.revocations import Revocations
+from igauth.grants.state import Custody, GrantRules
+from igauth.listing.discovery import Discovery
+from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS, Listings
+from igauth.login.attempts import Attempts
+from igauth.login.consented import Proof
+from igauth.login.flow import CALLBACK_SECONDS, LoginFlow
+from igauth.login.return_to import ReturnAddresses
+from igauth.login.sessions import Sessions
+from igauth.meta.client import Budgets, FacebookApp, GraphCall, GraphClient
+from igauth.meta.facebook.reading import FacebookResources
+from igauth.meta.facebook.tokens import FacebookOAuth
+from igauth.meta.pauses import PauseBook
+from igauth.meta.transport import WarmTransport, new_http_client
 from igauth.observability import Metrics
 from igauth.security.keyring import KeyRing
 from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.security.sealing import Sealer
-from igauth.services.accounts import Discovery
-from igauth.services.attempts import Attempts
-from igauth.services.background import Background
-from igauth.services.connections import Connections
-from igauth.services.doctor import Finding, examine
-from igauth.services.erasure import Erasure
-from igauth.services.grants import Custody, GrantRules
-from igauth.services.keeper import Keeper
-from igauth.services.listing import ANSWER_SECONDS, WALK_SECONDS, Listings
-from igauth.services.login import CALLBACK_SECONDS, LoginFlow
-from igauth.services.pauses import StoredPauseBook
-from igauth.services.preflight import check_database, check_keys
-from igauth.services.proof import Proof
-from igauth.services.return_to import ReturnAddresses
-from igauth.services.revocations import Revocations
-from igauth.services.sessions import Sessions
-from igauth.services.verification import Verification
 from igauth.settings import Settings
 from igauth.store.database import Database
+from igauth.upkeep.doctor import Finding, examine
+from igauth.upkeep.keeper import Keeper
+from igauth.upkeep.shared_pauses import StoredPauseBook
+from igauth.upkeep.startup import check_database, check_keys
 
 _log = structlog.stdlib.get_logger("igauth.bootstrap")
 _SHUTDOWN_MARGIN_SECONDS = 5.0

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from igauth.bootstrap import Wiring, open_examination, open_services
 from igauth.domain import ConnectionStatus
-from igauth.services.doctor import Finding, dashboard_urls, permission_notes
-from igauth.services.rotation import KeyRotation
-from igauth.services.status import read_status
 from igauth.settings import RootKey, Settings, SettingsRefused
+from igauth.upkeep.doctor import Finding, dashboard_urls, permission_notes
+from igauth.upkeep.rotation import KeyRotation
+from igauth.upkeep.status import read_status
 from tests.stage import (
     KEY,
     Browser,

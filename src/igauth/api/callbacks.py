@@ -14,13 +14,13 @@ from igauth.api.documented import problems
 from igauth.api.pages import page
 from igauth.api.schemas import DeletionAnswer, DeletionStatus
 from igauth.errors import BadSignedRequest, NotFound, RateLimited, UnsupportedMediaType
+from igauth.events import trail as events
+from igauth.grants.ending import DELETED, NOTHING_STORED, SUPERSEDED
 from igauth.security.signed_request import (
     SignedRequest,
     SignedRequestRefused,
     parse_signed_request,
 )
-from igauth.services import events
-from igauth.services.erasure import DELETED, NOTHING_STORED, SUPERSEDED
 from igauth.store.receipts import ReceiptRow
 
 _DEAUTHORIZE = "/auth/facebook/deauthorize"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from igauth.services.attempts import COOKIE_SECONDS
+from igauth.login.attempts import COOKIE_SECONDS
 from igauth.settings import Settings
 
 _SESSION = "igauth_session"

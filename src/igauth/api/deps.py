@@ -8,7 +8,7 @@ from igauth.api.cookies import Cookies
 from igauth.api.limiting import Limiter, client_key
 from igauth.bootstrap import Services
 from igauth.errors import NotAuthenticated
-from igauth.services.sessions import Viewer
+from igauth.login.sessions import Viewer
 from igauth.store.connections import ConnectionRow
 
 
@@ -70,7 +70,7 @@ ViewerDep = Annotated[Viewer, Depends(_viewer)]
 async def _own_connection(
     connection_id: str, viewer: ViewerDep, services: ServicesDep
 ) -> ConnectionRow:
-    return await services.connections.get_own(viewer, connection_id)
+    return await services.connections.get_own(viewer.person.id, connection_id)
 
 
 OwnConnection = Annotated[ConnectionRow, Depends(_own_connection)]

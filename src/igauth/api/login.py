@@ -18,8 +18,8 @@ from igauth.errors import (
     RateLimited,
     ReturnToNotAllowed,
 )
+from igauth.login.flow import Arrival, LoginEnd
 from igauth.observability import REQUEST_ID
-from igauth.services.login import Arrival, LoginEnd
 from igauth.settings import origin_of
 
 router = APIRouter(tags=["login"])

@@ -37,7 +37,7 @@ from igauth.errors import (
     RateLimited,
     ReconnectRequired,
 )
-from igauth.services.sessions import Viewer
+from igauth.login.sessions import Viewer
 
 router = APIRouter(tags=["me"])
 _FACEBOOK = (
@@ -136,7 +136,7 @@ async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep)
 )
 async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[ConnectionOut]:
     """The person's Facebook connection; exactly one, for now."""
-    rows = await services.connections.list_own(viewer)
+    rows = await services.connections.list_own(viewer.person.id)
     now = services.clock()
     return Listed(data=[connection_out(row, services.rules, now) for row in rows])
 

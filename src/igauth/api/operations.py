@@ -12,8 +12,8 @@ from igauth.api.deps import ServicesDep
 from igauth.api.documented import problems
 from igauth.api.schemas import Health, Readiness
 from igauth.errors import MetricsTokenRequired, NotFound, NotReady
-from igauth.services.preflight import check_ready
-from igauth.services.status import count_connections
+from igauth.upkeep.startup import check_ready
+from igauth.upkeep.status import count_connections
 
 router = APIRouter(tags=["operations"])
 docs_router = APIRouter(include_in_schema=False)

@@ -26,10 +26,10 @@ from igauth.domain import (
     Page,
 )
 from igauth.errors import LISTING_TRUNCATED
-from igauth.services.consent import Consent
-from igauth.services.grants import GrantRules
-from igauth.services.listing import ListingView
-from igauth.services.sessions import Viewer
+from igauth.grants.consent import Consent
+from igauth.grants.state import GrantRules
+from igauth.listing.freshness import ListingView
+from igauth.login.sessions import Viewer
 from igauth.store.connections import ConnectionRow
 from igauth.store.people import PersonRow
 from igauth.store.sessions import SessionRow

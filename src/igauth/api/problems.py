@@ -24,8 +24,8 @@ from igauth.errors import (
     ServerError,
     UnsupportedMediaType,
 )
+from igauth.login.return_to import with_parameters
 from igauth.observability import REQUEST_ID
-from igauth.services.return_to import with_parameters
 
 MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: dict[int, type[IgAuthError]] = {

@@ -1,0 +1,107 @@
+"""Facebook's throttling, remembered in the database, so that all replicas wait (contract §8)."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from igauth.background import Background
+from igauth.domain import Clock
+from igauth.errors import IgAuthError
+from igauth.meta.pauses import LONGEST_GUESS_SECONDS, MemoryPauseBook, next_pause
+from igauth.store import pauses as store
+from igauth.store.database import Database
+
+_log = structlog.stdlib.get_logger("igauth.pauses")
+_FRESH_SECONDS = 1.0
+_MOST_ACTIVE = 10_000
+
+
+class StoredPauseBook:
+    """A `PauseBook` in the database; its active rows are read at most once a second.
+
+    While the database doesn't answer, this process's own memory serves.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        background: Background,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        fresh_seconds: float = _FRESH_SECONDS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._background = background
+        self._monotonic = monotonic
+        self._fresh_seconds = fresh_seconds
+        self._memory = MemoryPauseBook(monotonic)
+        self._active: Mapping[str, datetime] = {}
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+
+    async def remaining(self, scopes: Sequence[str]) -> float:
+        """Seconds still to wait for the longest of them; 0.0 if none."""
+        try:
+            await self._refresh()
+        except IgAuthError:
+            return await self._memory.remaining(scopes)
+        now = self._clock()
+        ends = [self._active[scope] for scope in scopes if scope in self._active]
+        return max([0.0, *((until - now).total_seconds() for until in ends)])
+
+    async def throttled(self, scope: str, hint_seconds: float | None) -> float:
+        """Records a throttle and returns the pause in seconds, doubling while it repeats."""
+        in_memory = await self._memory.throttled(scope, hint_seconds)
+        try:
+            return await self._record(scope, hint_seconds)
+        except IgAuthError:
+            return in_memory
+
+    async def cleared(self, scope: str) -> None:
+        """A call succeeded: the doubling ends. A pause that is still on stays."""
+        await self._memory.cleared(scope)
+        try:
+            async with self._database.transaction() as tx:
+                await store.remove_ended(tx, scope, self._clock())
+        except IgAuthError:
+            _log.debug("pauses.not_cleared")
+
+    async def _refresh(self) -> None:
+        """Reads the active pauses, once for all calls that are about to go out together.
+
+        A task of its own: a caller that is cancelled doesn't take the others' answer along.
+        """
+        if self._monotonic() - self._read_at < self._fresh_seconds:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = self._background.spawn(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        async with self._database.reading() as tx:
+            self._active = await store.list_active(tx, self._clock(), _MOST_ACTIVE)
+        self._read_at = self._monotonic()
+
+    async def _record(self, scope: str, hint_seconds: float | None) -> float:
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            until, seconds = await store.find(tx, scope) or (None, 0)
+            if until is not None and until > now and hint_seconds is None:
+                return (until - now).total_seconds()
+            pause = next_pause(hint_seconds, _strikes(until, seconds, now))
+            await store.save(tx, scope, now + timedelta(seconds=pause), int(pause))
+        self._read_at = float("-inf")
+        _log.warning("facebook.throttled", scope=scope.partition(":")[0], seconds=int(pause))
+        return pause
+
+
+def _strikes(until: datetime | None, seconds: int, now: datetime) -> int:
+    """How often the throttle repeated: the last pause's length tells, unless it is long ago."""
+    if until is None or now - until > timedelta(seconds=LONGEST_GUESS_SECONDS):
+        return 0
+    return max(0, (seconds // 60).bit_length())

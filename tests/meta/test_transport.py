@@ -1,0 +1,389 @@
+"""The real transport against loopback listeners: warming, faults, what stands on the wire."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+
+from igauth.meta import transport as transport_module
+from igauth.meta.client import Budgets, GraphClient, Request
+from igauth.meta.errors import GraphError, GraphUnavailable
+from igauth.meta.transport import (
+    KEEPALIVE_SECONDS,
+    CertificateRefused,
+    WarmTransport,
+    new_http_client,
+)
+from tests.meta.listener import GOOD, Listener, listening, make_certificate
+from tests.meta.scripted import APP, TOKEN, TOKEN_TEXT, VERSION
+
+
+@asynccontextmanager
+async def warm_client(
+    verify: ssl.SSLContext | bool = False,
+) -> AsyncGenerator[tuple[httpx.AsyncClient, WarmTransport]]:
+    """The process's client over its own transport; closed afterwards."""
+    transport = WarmTransport(verify=verify)
+    async with new_http_client(transport) as http:
+        yield http, transport
+
+
+async def settle() -> None:
+    """Lets the listener's tasks accept what was opened."""
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+
+
+async def get_together(http: httpx.AsyncClient, listener: Listener, count: int) -> None:
+    """So many GETs, all under way at once."""
+    listener.together = asyncio.Barrier(count)
+    for answer in await asyncio.gather(*(http.get(listener.url) for _ in range(count))):
+        assert answer.json() == {"id": "1"}
+
+
+# -- warming
+
+
+async def test_warming_sends_nothing_and_is_used() -> None:
+    """Connections are opened without a request; N calls at once then open none (contract §8)."""
+    async with listening(Listener()) as listener, warm_client() as (http, transport):
+        await transport.warm(listener.url, 4)
+        await settle()
+        assert (listener.connections, listener.requests) == (4, [])
+
+        await get_together(http, listener, 4)
+        assert listener.connections == 4
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """TLS for a listener."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def test_warming_does_the_tls_handshake(
+    certificate: tuple[Path, Path], server_context: ssl.SSLContext
+) -> None:
+    """TCP and TLS are both done before the callback comes."""
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    async with (
+        listening(Listener(), server_context) as listener,
+        warm_client(trusting) as (http, transport),
+    ):
+        await transport.warm(listener.url, 3)
+        await settle()
+        assert (listener.connections, listener.requests) == (3, [])
+
+        await get_together(http, listener, 3)
+        assert listener.connections == 3
+
+
+async def test_idle_connections_count() -> None:
+    """Warming fills up to the number, whatever was idle before."""
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        for wanted, connections in ((2, 2), (4, 4), (4, 4), (1, 4)):
+            await transport.warm(listener.url, wanted)
+            await settle()
+            assert listener.connections == connections
+
+
+async def test_warmings_at_once_are_one() -> None:
+    """A hundred logins that start together don't open hundreds of connections."""
+    async with listening(Listener()) as listener, warm_client() as (http, transport):
+        await asyncio.gather(*(transport.warm(listener.url, 4) for _ in range(100)))
+        await settle()
+        assert listener.connections == 4
+
+        await get_together(http, listener, 4)
+        assert listener.connections == 4
+
+
+async def test_dropped_connections_are_replaced() -> None:
+    """What Facebook closed meanwhile doesn't count as idle."""
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        await transport.warm(listener.url, 2)
+        await settle()
+        listener.drop_all()
+        await settle()
+        await transport.warm(listener.url, 2)
+        await settle()
+
+        assert listener.connections == 4
+
+
+async def test_connections_are_kept_for_minutes() -> None:
+    """A login after a silence of 20 s finds them (contract §8)."""
+    async with warm_client() as (_, transport):
+        connector = transport._session().connector
+
+        assert isinstance(connector, aiohttp.TCPConnector)
+        assert connector._keepalive_timeout == KEEPALIVE_SECONDS == 240.0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "no url", "", "http://", "ftp://127.0.0.1"])
+async def test_warming_never_raises(url: str) -> None:
+    """A login starts whether or not Facebook can be reached (security.md F-08)."""
+    async with warm_client() as (_, transport):
+        await transport.warm(url, 3)
+
+
+async def test_warming_a_bad_certificate_never_raises(server_context: ssl.SSLContext) -> None:
+    """Nor when the certificate is refused."""
+    async with (
+        listening(Listener(), server_context) as listener,
+        warm_client(verify=True) as (_, transport),
+    ):
+        await transport.warm(listener.url, 2)
+        assert listener.requests == []
+
+
+async def test_warming_a_silent_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TLS handshake that hangs is given up at the connect budget (F-02)."""
+    monkeypatch.setattr(transport_module, "CONNECT_SECONDS", 0.05)
+    async with listening(Listener()) as listener, warm_client(verify=True) as (_, transport):
+        async with asyncio.timeout(2):
+            await transport.warm(f"https://127.0.0.1:{listener.port}", 2)
+
+
+async def test_a_caller_that_leaves_does_not_stop_the_warming() -> None:
+    """The browser goes to the dialog; the connections are opened all the same."""
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        caller = asyncio.create_task(transport.warm(listener.url, 2))
+        await asyncio.sleep(0)
+        caller.cancel()
+        await settle()
+
+        assert listener.connections == 2
+
+
+async def test_closing_while_warming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shutdown doesn't wait for a handshake that hangs."""
+    async with listening(Listener()) as listener:
+        async with warm_client(verify=True) as (_, transport):
+            caller = asyncio.create_task(transport.warm(f"https://127.0.0.1:{listener.port}", 2))
+            await settle()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+
+
+# -- faults, by their true kinds
+
+
+async def failure(listener: Listener, method: str = "GET", seconds: float = 1.0) -> Exception:
+    """What one request to that listener raises."""
+    async with listening(listener), warm_client() as (http, _):
+        with pytest.raises(httpx.TransportError) as caught:
+            await http.request(method, f"{listener.url}/?secret=1", timeout=seconds)
+        return caught.value
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"no http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nbad header line\r\n\r\n",
+        b"HTTP/9.9 abc\r\n\r\n",
+    ],
+    ids=["nothing", "noise", "cut", "chunks", "length", "long header", "bad header", "status"],
+)
+async def test_broken_answers_are_protocol_errors(reply: bytes) -> None:
+    """Not a connect time-out, nor an aiohttp error (security.md F-04, F-05)."""
+    error = await failure(Listener(reply=reply, close_after=True))
+
+    assert type(error) is httpx.RemoteProtocolError
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert "secret" not in str(error)
+
+
+async def test_silence_is_a_read_timeout() -> None:
+    """Accepts and stays silent (F-02)."""
+    error = await failure(Listener(gate=asyncio.Event()), seconds=0.05)
+
+    assert type(error) is httpx.ReadTimeout
+    assert "secret" not in str(error)
+
+
+async def test_a_closed_port_is_a_connect_error() -> None:
+    """Connection refused (F-01)."""
+    async with warm_client() as (http, _):
+        with pytest.raises(httpx.ConnectError) as caught:
+            await http.get("http://127.0.0.1:9/?secret=1")
+
+    assert not isinstance(caught.value, CertificateRefused)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_hanging_handshake_is_a_connect_timeout() -> None:
+    """aiohttp's text for this one holds the whole URL."""
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        timeout = httpx.Timeout(1.0, connect=0.05, pool=0.05)
+        with pytest.raises(httpx.ConnectTimeout) as caught:
+            await http.get(f"https://127.0.0.1:{listener.port}/?secret=1", timeout=timeout)
+
+    assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+async def test_odd_addresses_and_headers_are_httpx_errors() -> None:
+    """Unmapped aiohttp errors would be 500s."""
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        with pytest.raises(httpx.TransportError):
+            await http.get("ftp://127.0.0.1/")
+        with pytest.raises(httpx.TransportError):
+            await http.get(listener.url, headers={"X-Bad": "a\r\nInjected: 1"})
+    assert listener.requests == []
+
+
+async def test_a_bad_certificate_is_never_repeated(server_context: ssl.SSLContext) -> None:
+    """Never retried, never ignored (F-01)."""
+    async with (
+        listening(Listener(), server_context) as listener,
+        warm_client(verify=True) as (http, _),
+    ):
+        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        with pytest.raises(GraphUnavailable, match="CertificateRefused"):
+            await graph.fetch(Request("me", "me", token=TOKEN))
+        await settle()
+
+    assert listener.requests == []
+    assert listener.connections <= 1
+
+
+@pytest.mark.parametrize(("method", "requests"), [("POST", 1), ("GET", 2), ("DELETE", 2)])
+async def test_aiohttp_repeats_no_post(method: str, requests: int) -> None:
+    """A connection that drops before the answer: a POST is sent once (security.md R-10)."""
+    listener = Listener(reply=b"", close_after=True)
+    await failure(listener, method)
+
+    assert len(listener.requests) == requests
+
+
+async def test_the_exchange_is_sent_once_over_a_dropped_connection() -> None:
+    """A kept connection that Facebook drops under the exchange loses the login, not the rule."""
+    listener = Listener()
+    async with listening(listener), warm_client() as (http, transport):
+        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        await transport.warm(listener.url, 2)
+        listener.reply, listener.close_after = b"", True
+        exchange = Request(
+            "oauth/access_token", "oauth/access_token", method="POST", form={"code": "c"}, once=True
+        )
+        with pytest.raises(GraphUnavailable):
+            await graph.fetch(exchange)
+
+    assert len(listener.requests) == 1
+
+
+async def test_a_connection_closed_in_silence_is_not_used_again() -> None:
+    """Facebook closes an idle connection: the next call, a POST too, takes a fresh one (F-04)."""
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        await http.get(listener.url)
+        listener.drop_all()
+        await settle()
+
+        assert (await http.post(listener.url, data={"a": "b"})).status_code == 200
+    assert listener.connections == 2
+
+
+# -- what stands on the wire
+
+
+async def test_fields_and_forms_arrive_as_they_were_meant() -> None:
+    """httpx, aiohttp and yarl each encode; Graph must read the same (graph-facts 0.2)."""
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        query = {"fields": "id,picture{url}", "after": "QVF+/=&%41 ü"}
+        await graph.fetch(Request("me", "me", query=query, token=TOKEN))
+        form = {"code": "AQB+/=&%41 ü|#_=_"}
+        await graph.fetch(Request("x", "oauth/access_token", method="POST", form=form))
+    got, posted = (request.decode() for request in listener.requests)
+    target = httpx.URL(got.split(" ")[1])
+
+    assert dict(target.params).items() >= query.items()
+    assert f"authorization: bearer {TOKEN_TEXT}".lower() in got.lower()
+    assert TOKEN_TEXT not in got.split("\r\n")[0]
+    assert dict(httpx.QueryParams(posted.split("\r\n\r\n")[1])) == form
+    assert "authorization" not in posted.lower()
+
+
+async def test_no_cookies_are_kept() -> None:
+    """A shared client must not carry one person's cookies into another's call."""
+    reply = GOOD.replace(b"\r\n\r\n", b"\r\nSet-Cookie: datr=1; Path=/\r\n\r\n", 1)
+    async with listening(Listener(reply=reply)) as listener, warm_client() as (http, _):
+        await http.get(listener.url)
+        await http.get(listener.url)
+        assert not http.cookies
+
+    assert all(b"cookie" not in request.lower() for request in listener.requests)
+
+
+async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """trust_env is off: tokens go to Facebook or nowhere (R-19)."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        assert (await http.get(listener.url)).status_code == 200
+
+
+async def test_metas_odd_header_is_read() -> None:
+    """Trap 35: WWW-Authenticate isn't RFC 7235, and may hold non-ASCII bytes."""
+    header = 'WWW-Authenticate: OAuth "Facebook Platform" "invalid_token" "Ungültig, 你好"'
+    body = b'{"error":{"code":190,"error_subcode":458}}'
+    reply = f"HTTP/1.1 400 Bad Request\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with listening(Listener(reply=reply + body)) as listener, warm_client() as (http, _):
+        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        with pytest.raises(GraphError, match="revoked"):
+            await graph.fetch(Request("me", "me", token=TOKEN))
+
+
+async def test_httpx_does_not_log_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    """httpx's INFO line prints whole URLs, input_token included (security.md §0.5)."""
+    caplog.set_level(logging.DEBUG)
+    async with listening(Listener()) as listener, warm_client() as (http, _):
+        await http.get(f"{listener.url}/debug_token?input_token={TOKEN_TEXT}")
+
+    assert TOKEN_TEXT not in caplog.text
+
+
+async def test_a_drip_ends_at_the_budget() -> None:
+    """The wall clock counts, whatever each read says (F-03)."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+    async with listening(Listener(reply=head)) as listener, warm_client() as (http, _):
+        graph = GraphClient(
+            http, APP, graph_url=listener.url, api_version=VERSION, budgets=Budgets(call=0.05)
+        )
+        with pytest.raises(GraphUnavailable):
+            await graph.fetch(Request("me", "me", token=TOKEN))
+
+
+async def test_an_oversize_answer_does_not_poison_the_pool() -> None:
+    """A connection that was left in mid-body isn't used again (F-05)."""
+    big = b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000
+    async with listening(Listener(reply=big)) as listener, warm_client() as (http, _):
+        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        with pytest.raises(GraphUnavailable, match="too large"):
+            await graph.fetch(Request("me", "me", token=TOKEN))
+        listener.reply = GOOD
+
+        assert (await graph.fetch(Request("me", "me", token=TOKEN))).body == {"id": "1"}
+    assert listener.connections == 2
