@@ -11,6 +11,8 @@ from typing import NewType
 
 AppScopedUserId = NewType("AppScopedUserId", str)
 """A person's id as Facebook gives it to one app (graph-facts 6.4)."""
+Subject = NewType("Subject", str)
+"""A person's or account's id as a door gives it to one app: `provider_user_id` on the wire."""
 PageId = NewType("PageId", str)
 InstagramAccountId = NewType("InstagramAccountId", str)
 BusinessId = NewType("BusinessId", str)
@@ -28,14 +30,38 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Provider(StrEnum):
+    """A door: Facebook Login or Instagram Login."""
+
+    FACEBOOK = "facebook"
+    INSTAGRAM = "instagram"
+
+
 class ConnectionStatus(StrEnum):
-    """What a person's Facebook connection is good for (contract §7)."""
+    """What a connection is good for (contract §7)."""
 
     ACTIVE = "active"
     EXPIRING = "expiring"
     RECONNECT_REQUIRED = "reconnect_required"
     CHECKPOINT_REQUIRED = "checkpoint_required"
     REVOKED = "revoked"
+
+
+class ConnectionCause(StrEnum):
+    """Why a connection isn't `active`: `cause` on the wire (contract §5)."""
+
+    TOKEN_ENDS_SOON = "token_ends_soon"  # noqa: S105  # a word
+    DATA_ACCESS_ENDS_SOON = "data_access_ends_soon"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a word
+    DATA_ACCESS_EXPIRED = "data_access_expired"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word
+    SESSION_INVALID = "session_invalid"
+    NOT_OURS = "not_ours"
+    TOKEN_UNREADABLE = "token_unreadable"  # noqa: S105  # a word
+    CHECKPOINT = "checkpoint"
+    UNCONFIRMED_USER = "unconfirmed_user"
+    APP_ACCESS_MISSING = "app_access_missing"
+    APP_REMOVED = "app_removed"
 
 
 class NotListedReason(StrEnum):
@@ -57,6 +83,7 @@ class ActionKind(StrEnum):
     LINK_PAGE = "link_page"
     WAIT = "wait"
     VISIT_FACEBOOK = "visit_facebook"
+    VISIT_INSTAGRAM = "visit_instagram"
     CONTACT_OPERATOR = "contact_operator"
 
 
@@ -69,6 +96,7 @@ class Source(StrEnum):
     BUSINESSES = "businesses"
     OWNED_PAGES = "owned_pages"
     CLIENT_PAGES = "client_pages"
+    INSTAGRAM_LOGIN = "instagram_login"
 
 
 @dataclass(frozen=True, slots=True)
