@@ -1,39 +1,39 @@
 """The first tables.
 
-Revises: nothing
+Revises:
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "20261123_first_tables"
-down_revision: str | None = None
-branch_labels: str | None = None
-depends_on: str | None = None
+revision = "20261123_first_tables"
+down_revision = None
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
+
     op.create_table(
         "audit_events",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=True),
         sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("connection", sa.Text(), nullable=True),
+        sa.Column("purpose", sa.Text(), nullable=True),
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
-    op.create_index("ix_audit_events_at", "audit_events", ["at"])
-    op.create_index("ix_audit_events_person", "audit_events", ["person"])
+    with op.batch_alter_table("audit_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_audit_events_actor_at"), ["actor", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_audit_events_at_id"), ["at", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_audit_events_person_at"), ["person", "at"], unique=False
+        )
 
-    op.create_table(
-        "deletion_receipts",
-        sa.Column("code_hash", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_deletion_receipts")),
-    )
     op.create_table(
         "key_checks",
         sa.Column("kid", sa.Text(), nullable=False),
@@ -48,27 +48,24 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_pauses")),
     )
+    with op.batch_alter_table("pauses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pauses_until"), ["until"], unique=False)
+
     op.create_table(
         "people",
         sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("facebook_app_id", sa.Text(), nullable=False),
-        sa.Column("facebook_user_id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("picture_url", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_login_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
-        sa.UniqueConstraint(
-            "facebook_app_id",
-            "facebook_user_id",
-            name=op.f("uq_people_facebook_app_id_facebook_user_id"),
-        ),
     )
     op.create_table(
         "revocations",
         sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("sealed_user_id", sa.Text(), nullable=True),
-        sa.Column("unreadable", sa.Boolean(), nullable=False),
+        sa.Column("sealed_subject", sa.Text(), nullable=True),
+        sa.Column("subject_hash", sa.Text(), nullable=True),
+        sa.Column("kid", sa.Text(), nullable=True),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -76,44 +73,88 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_revocations")),
     )
-    op.create_index("ix_revocations_next_attempt_at", "revocations", ["next_attempt_at"])
+    with op.batch_alter_table("revocations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_revocations_kid_id"), ["kid", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_revocations_next_attempt_at"), ["next_attempt_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_revocations_subject_hash"), ["subject_hash"], unique=False
+        )
+
+    op.create_table(
+        "signed_requests",
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("request_hash", name=op.f("pk_signed_requests")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_signed_requests_code_hash")),
+    )
+    with op.batch_alter_table("signed_requests", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_signed_requests_completed_at"), ["completed_at"], unique=False
+        )
 
     op.create_table(
         "spent_states",
         sa.Column("state_hash", sa.Text(), nullable=False),
-        sa.Column("spent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("session_hash", sa.Text(), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_spent_states")),
     )
-    op.create_index("ix_spent_states_expires_at", "spent_states", ["expires_at"])
+    with op.batch_alter_table("spent_states", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_spent_states_expires_at"), ["expires_at"], unique=False
+        )
 
+    op.create_table(
+        "turns",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_turns")),
+    )
     op.create_table(
         "connections",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("other_subject", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("status_cause", sa.Text(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
         sa.Column("sealed_token", sa.Text(), nullable=True),
-        sa.Column("token_unreadable", sa.Boolean(), nullable=False),
+        sa.Column("token_kid", sa.Text(), nullable=True),
         sa.Column("token_version", sa.Integer(), nullable=False),
+        sa.Column("token_issued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("upgrade_pending", sa.Boolean(), nullable=False),
         sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("data_access_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("granted_scopes", sa.JSON(), nullable=False),
         sa.Column("declined_scopes", sa.JSON(), nullable=False),
         sa.Column("granular_scopes", sa.JSON(), nullable=True),
         sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_consent", sa.JSON(), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("check_failures", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "status IN ('active', 'expiring', 'reconnect_required', "
-            "'checkpoint_required', 'revoked')",
+            "provider IN ('facebook', 'instagram')", name=op.f("ck_connections_provider")
+        ),
+        sa.CheckConstraint(
+            "status IN ('active', 'expiring', 'reconnect_required', 'checkpoint_required', 'revoked')",
             name=op.f("ck_connections_status"),
         ),
         sa.ForeignKeyConstraint(
@@ -123,26 +164,48 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
-        sa.UniqueConstraint("person_id", name=op.f("uq_connections_person_id")),
-    )
-    op.create_index("ix_connections_next_check_at", "connections", ["next_check_at"])
-
-    op.create_table(
-        "listings",
-        sa.Column("person_id", sa.String(length=36), nullable=False),
-        sa.Column("body", sa.JSON(), nullable=True),
-        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("lease_owner", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["person_id"],
-            ["people.id"],
-            name=op.f("fk_listings_person_id_people"),
-            ondelete="CASCADE",
+        sa.UniqueConstraint(
+            "person_id",
+            "provider",
+            "subject",
+            name=op.f("uq_connections_person_id_provider_subject"),
         ),
-        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_listings")),
     )
+    with op.batch_alter_table("connections", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_connections_live_verified_at",
+            ["verified_at"],
+            unique=False,
+            sqlite_where=sa.text("next_check_at IS NOT NULL"),
+            postgresql_where=sa.text("next_check_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connections_next_check_at"), ["next_check_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connections_provider_app_id_other_subject"),
+            ["provider", "app_id", "other_subject"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connections_provider_app_id_subject"),
+            ["provider", "app_id", "subject"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connections_status_ends_at"), ["status", "ends_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connections_token_kid_id"), ["token_kid", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_connections_upgrade_pending",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("upgrade_pending"),
+            postgresql_where=sa.text("upgrade_pending"),
+        )
+
     op.create_table(
         "sessions",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -151,6 +214,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("user_agent", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"],
@@ -161,30 +225,138 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("id_hash", name=op.f("uq_sessions_id_hash")),
     )
-    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
-    op.create_index("ix_sessions_person_id", "sessions", ["person_id"])
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_ends_at"), ["ends_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_sessions_person_id_created_at"),
+            ["person_id", "created_at"],
+            unique=False,
+        )
+
+    op.create_table(
+        "sign_ins",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.CheckConstraint(
+            "provider IN ('facebook', 'instagram')", name=op.f("ck_sign_ins_provider")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+            name=op.f("fk_sign_ins_person_id_people"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("provider", "app_id", "subject", name=op.f("pk_sign_ins")),
+    )
+    with op.batch_alter_table("sign_ins", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sign_ins_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "listings",
+        sa.Column("connection_id", sa.String(length=36), nullable=False),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("not_listed", sa.Text(), nullable=True),
+        sa.Column("explanations", sa.JSON(), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.id"],
+            name=op.f("fk_listings_connection_id_connections"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_listings")),
+    )
+    op.create_table(
+        "listed_accounts",
+        sa.Column("connection_id", sa.String(length=36), nullable=False),
+        sa.Column("instagram_account_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["listings.connection_id"],
+            name=op.f("fk_listed_accounts_connection_id_listings"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "instagram_account_id", name=op.f("pk_listed_accounts")
+        ),
+    )
+    with op.batch_alter_table("listed_accounts", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_listed_accounts_instagram_account_id"),
+            ["instagram_account_id"],
+            unique=False,
+        )
+
+
 
 
 def downgrade() -> None:
-    op.drop_index("ix_sessions_person_id", table_name="sessions")
-    op.drop_index("ix_sessions_expires_at", table_name="sessions")
+
+    with op.batch_alter_table("listed_accounts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_listed_accounts_instagram_account_id"))
+
+    op.drop_table("listed_accounts")
+    op.drop_table("listings")
+    with op.batch_alter_table("sign_ins", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sign_ins_person_id"))
+
+    op.drop_table("sign_ins")
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sessions_person_id_created_at"))
+        batch_op.drop_index(batch_op.f("ix_sessions_ends_at"))
 
     op.drop_table("sessions")
-    op.drop_table("listings")
-    op.drop_index("ix_connections_next_check_at", table_name="connections")
+    with op.batch_alter_table("connections", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_connections_upgrade_pending",
+            sqlite_where=sa.text("upgrade_pending"),
+            postgresql_where=sa.text("upgrade_pending"),
+        )
+        batch_op.drop_index(batch_op.f("ix_connections_token_kid_id"))
+        batch_op.drop_index(batch_op.f("ix_connections_status_ends_at"))
+        batch_op.drop_index(batch_op.f("ix_connections_provider_app_id_subject"))
+        batch_op.drop_index(batch_op.f("ix_connections_provider_app_id_other_subject"))
+        batch_op.drop_index(batch_op.f("ix_connections_next_check_at"))
+        batch_op.drop_index(
+            "ix_connections_live_verified_at",
+            sqlite_where=sa.text("next_check_at IS NOT NULL"),
+            postgresql_where=sa.text("next_check_at IS NOT NULL"),
+        )
 
     op.drop_table("connections")
-    op.drop_index("ix_spent_states_expires_at", table_name="spent_states")
+    op.drop_table("turns")
+    with op.batch_alter_table("spent_states", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_spent_states_expires_at"))
 
     op.drop_table("spent_states")
-    op.drop_index("ix_revocations_next_attempt_at", table_name="revocations")
+    with op.batch_alter_table("signed_requests", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_signed_requests_completed_at"))
+
+    op.drop_table("signed_requests")
+    with op.batch_alter_table("revocations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_revocations_subject_hash"))
+        batch_op.drop_index(batch_op.f("ix_revocations_next_attempt_at"))
+        batch_op.drop_index(batch_op.f("ix_revocations_kid_id"))
 
     op.drop_table("revocations")
     op.drop_table("people")
+    with op.batch_alter_table("pauses", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pauses_until"))
+
     op.drop_table("pauses")
     op.drop_table("key_checks")
-    op.drop_table("deletion_receipts")
-    op.drop_index("ix_audit_events_person", table_name="audit_events")
-    op.drop_index("ix_audit_events_at", table_name="audit_events")
+    with op.batch_alter_table("audit_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_audit_events_person_at"))
+        batch_op.drop_index(batch_op.f("ix_audit_events_at_id"))
+        batch_op.drop_index(batch_op.f("ix_audit_events_actor_at"))
 
     op.drop_table("audit_events")
+

@@ -28,6 +28,7 @@ from igauth.api.schemas import Problem
 from igauth.bootstrap import Wiring, open_services
 from igauth.observability import Metrics, configure_logging, silence_access_log
 from igauth.settings import ServeSettings, Settings, load
+from igauth.upkeep import loops
 
 _DESCRIPTION = (
     "Connects people's Instagram professional accounts to your application. "
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
     async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with open_services(settings, wiring, metrics) as services:
             if wiring is None or wiring.keeper:
-                services.background.spawn(services.keeper.run())
+                loops.start(services.chores, services.background)
             yield {"edge": Edge(services)}
 
     app = FastAPI(

@@ -1,33 +1,41 @@
-"""Builds the use cases once for a process, and closes all that they opened (decision 0007)."""
+"""One async context manager: opens engine and connections, builds the use cases, closes all.
+
+A small builder for each room; nothing is global, and nothing happens at import.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 import httpx
 import structlog
 
 from igauth.background import Background
-from igauth.domain import Clock, utc_now
-from igauth.grants.checks import Verification
+from igauth.domain import Clock, Provider, utc_now
+from igauth.grants.checks import Checks, Doors
 from igauth.grants.connections import Connections
-from igauth.grants.ending import Erasure
+from igauth.grants.ending import Ending
 from igauth.grants.revocations import Revocations
-from igauth.grants.state import Custody, GrantRules
-from igauth.listing.discovery import Discovery
-from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS, Listings
+from igauth.grants.state import GrantRules
+from igauth.grants.vault import Vault
+from igauth.listing.accounts import Accounts
+from igauth.listing.freshness import Listings, Patience
+from igauth.listing.keeping import Keeping
 from igauth.login.attempts import Attempts
-from igauth.login.consented import Proof
 from igauth.login.flow import CALLBACK_SECONDS, LoginFlow
+from igauth.login.recording import Recorder
 from igauth.login.return_to import ReturnAddresses
 from igauth.login.sessions import Sessions
-from igauth.meta.client import Budgets, FacebookApp, GraphCall, GraphClient
-from igauth.meta.facebook.reading import FacebookResources
-from igauth.meta.facebook.tokens import FacebookOAuth
+from igauth.login.spending import Spending
+from igauth.meta.calls import Budgets, GraphCall
+from igauth.meta.client import GraphClient, NewClient
+from igauth.meta.facebook.door import FacebookDoor
 from igauth.meta.pauses import PauseBook
-from igauth.meta.transport import WarmTransport, new_http_client
+from igauth.meta.sending import GraphHost, Sign
+from igauth.meta.transport import Lanes
 from igauth.observability import Metrics
 from igauth.security.keyring import KeyRing
 from igauth.security.opaque_tokens import OpaqueTokens
@@ -36,11 +44,14 @@ from igauth.settings import Settings
 from igauth.store.database import Database
 from igauth.upkeep.doctor import Finding, examine
 from igauth.upkeep.keeper import Keeper
+from igauth.upkeep.loops import Chore
+from igauth.upkeep.pruning import ErasedCopies, Pruning
 from igauth.upkeep.shared_pauses import StoredPauseBook
 from igauth.upkeep.startup import check_database, check_keys
+from igauth.upkeep.status import Counting
 
 _log = structlog.stdlib.get_logger("igauth.bootstrap")
-_SHUTDOWN_MARGIN_SECONDS = 5.0
+_SHUTDOWN_MARGIN_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,8 @@ class Wiring:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     budgets: Budgets = field(default_factory=Budgets)
     callback_seconds: float = CALLBACK_SECONDS
-    answer_seconds: float = ANSWER_SECONDS
-    walk_seconds: float = WALK_SECONDS
+    answer_seconds: float = Patience.answer_seconds
+    walk_seconds: float = Patience.walk_seconds
     pauses_fresh_seconds: float = 1.0
     keeper: bool = True
 
@@ -65,17 +76,41 @@ class Services:
     settings: Settings
     database: Database
     ring: KeyRing
-    graph: GraphClient
-    login: LoginFlow
+    doors: Doors
+    logins: dict[Provider, LoginFlow]
     sessions: Sessions
     listings: Listings
+    accounts: Accounts
     connections: Connections
-    erasure: Erasure
+    checks: Checks
+    ending: Ending
     keeper: Keeper
+    counting: Counting
     rules: GrantRules
+    chores: tuple[Chore, ...]
     metrics: Metrics
     background: Background
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Basics:
+    """What every builder needs."""
+
+    settings: Settings
+    wiring: Wiring
+    database: Database
+    background: Background
+    ring: KeyRing
+    rules: GrantRules
+
+    @property
+    def clock(self) -> Clock:
+        return self.wiring.clock
+
+    @property
+    def tokens(self) -> OpaqueTokens:
+        return OpaqueTokens(self.ring)
 
 
 @asynccontextmanager
@@ -87,20 +122,23 @@ async def open_services(
     rotating: bool = False,
 ) -> AsyncGenerator[Services]:
     """Everything, opened; refuses a database or key ring that doesn't fit this program."""
-    wiring = wiring or Wiring()
+    wiring, metrics = wiring or Wiring(), metrics or Metrics()
     database = Database(settings.database_url.get_secret_value())
     background = Background()
-    http = new_http_client(wiring.transport)
+    lanes = _lanes(settings, wiring)
     try:
         await check_database(database)
         await check_keys(database, KeyRing(settings.keys), wiring.clock, rotating=rotating)
         await database.warm()
         if settings.allow_fake_facebook:
             _log.warning("facebook.stand_in", dialog=settings.facebook_dialog_url)
-        yield _build(settings, wiring, database, background, http, metrics or Metrics())
+        basics = _Basics(
+            settings, wiring, database, background, KeyRing(settings.keys), GrantRules.of(settings)
+        )
+        yield _build(basics, _doors(basics, lanes, metrics), metrics)
     finally:
         await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)
-        await http.aclose()
+        await lanes.aclose()
         await database.close()
 
 
@@ -111,142 +149,174 @@ async def open_examination(
     """The findings of `igauth doctor`, on connections of their own."""
     wiring = wiring or Wiring()
     database = Database(settings.database_url.get_secret_value())
-    http = new_http_client(wiring.transport)
-    graph = _graph(settings, wiring, http, None, None)
+    lanes = _lanes(settings, wiring)
+    new_client = _clients(lanes, wiring, None, lambda _: None)
     try:
-        yield examine(
-            settings, database, _oauth(settings, graph, wiring.clock), graph, wiring.clock
-        )
+        door = FacebookDoor.of(settings, new_client, wiring.clock)
+        yield examine(settings, database, door, wiring.clock)
     finally:
-        await http.aclose()
+        await lanes.aclose()
         await database.close()
 
 
-def _graph(
-    settings: Settings,
+def _lanes(settings: Settings, wiring: Wiring) -> Lanes:
+    return Lanes.over(wiring.transport) if wiring.transport else Lanes.to_meta()
+
+
+def _clients(
+    lanes: Lanes,
     wiring: Wiring,
-    http: httpx.AsyncClient,
     pauses: PauseBook | None,
-    on_call: Callable[[GraphCall], None] | None,
-) -> GraphClient:
-    return GraphClient(
-        http,
-        FacebookApp(*settings.app),
-        graph_url=settings.facebook_graph_url,
-        api_version=settings.facebook_api_version,
-        budgets=wiring.budgets,
-        pauses=pauses,
-        on_call=on_call,
-    )
+    on_call: Callable[[GraphCall], None],
+) -> NewClient:
+    """Makes the client of each door, all over the same connections."""
+
+    def new_client(host: GraphHost, *, sign: Sign) -> GraphClient:
+        return GraphClient(
+            lanes, host, sign=sign, budgets=wiring.budgets, pauses=pauses, on_call=on_call
+        )
+
+    return new_client
 
 
-def _oauth(settings: Settings, graph: GraphClient, clock: Clock) -> FacebookOAuth:
-    return FacebookOAuth(
-        graph,
-        dialog_url=settings.facebook_dialog_url,
-        redirect_uri=settings.redirect_uri,
-        scopes=settings.facebook_scopes,
-        config_id=settings.facebook_config_id,
-        clock=clock,
+def _doors(basics: _Basics, lanes: Lanes, metrics: Metrics) -> Doors:
+    pauses = StoredPauseBook(
+        basics.database,
+        basics.clock,
+        basics.background,
+        fresh_seconds=basics.wiring.pauses_fresh_seconds,
     )
+    new_client = _clients(lanes, basics.wiring, pauses, _counting(metrics))
+    return {
+        Provider.FACEBOOK: FacebookDoor.of(basics.settings, new_client, basics.clock),
+    }
 
 
-def _build(
-    settings: Settings,
-    wiring: Wiring,
-    database: Database,
-    background: Background,
-    http: httpx.AsyncClient,
-    metrics: Metrics,
-) -> Services:
-    app_id, _ = settings.app
-    clock = wiring.clock
-    ring = KeyRing(settings.keys)
-    sealer, tokens = Sealer(ring), OpaqueTokens(ring)
-    pauses = StoredPauseBook(database, clock, background, fresh_seconds=wiring.pauses_fresh_seconds)
-    graph = _graph(settings, wiring, http, pauses, _counting(metrics))
-    oauth = _oauth(settings, graph, clock)
-    stand_in = settings.facebook_dialog_url if settings.allow_fake_facebook else None
-    resources = FacebookResources(graph, stand_in_url=stand_in)
-    rules = GrantRules.of(settings)
-    custody = Custody(sealer, database, clock)
-    verification = Verification(
-        app_id=app_id,
-        oauth=oauth,
-        resources=resources,
-        custody=custody,
-        database=database,
-        expiring=timedelta(days=settings.expiring_days),
-        clock=clock,
-    )
-    listings = Listings(
-        discovery=Discovery(resources, clock=clock, wanted_scopes=settings.facebook_scopes),
-        custody=custody,
-        verification=verification,
-        rules=rules,
-        database=database,
-        background=background,
-        max_age=timedelta(seconds=settings.accounts_max_age),
-        clock=clock,
-        sleep=wiring.sleep,
-        answer_seconds=wiring.answer_seconds,
-        walk_seconds=wiring.walk_seconds,
-    )
-    sessions = Sessions(database, tokens, settings, clock)
+def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
+    vault = Vault(Sealer(basics.ring), basics.database, basics.clock)
+    keeping = Keeping(basics.rules)
+    checks = _checks(basics, doors, vault, keeping)
+    listings = _listings(basics, checks, keeping)
+    sessions = Sessions(basics.database, basics.tokens, basics.settings, basics.clock)
     revocations = Revocations(
-        app_id=app_id, oauth=oauth, sealer=sealer, database=database, clock=clock
+        doors.get(Provider.FACEBOOK),
+        sealer=Sealer(basics.ring),
+        tokens=basics.tokens,
+        database=basics.database,
+        clock=basics.clock,
     )
-    login = LoginFlow(
-        app_id=app_id,
-        attempts=Attempts(ring, secure=settings.secure, clock=clock),
-        addresses=ReturnAddresses(settings),
-        oauth=oauth,
-        proof=Proof(
-            app_id=app_id,
-            oauth=oauth,
-            resources=resources,
-            listings=listings,
-            budget_seconds=wiring.callback_seconds,
-        ),
-        listings=listings,
-        sessions=sessions,
-        revocations=revocations,
-        custody=custody,
-        database=database,
-        background=background,
-        warm=_warming(http, settings.facebook_graph_url),
-        clock=clock,
-        sleep=wiring.sleep,
-        callback_seconds=wiring.callback_seconds,
+    copies = ErasedCopies(basics.database, basics.background, basics.clock)
+    keeper = Keeper(
+        checks, revocations, basics.database, clock=basics.clock, sleep=basics.wiring.sleep
     )
     return Services(
-        settings=settings,
-        database=database,
-        ring=ring,
-        graph=graph,
-        login=login,
+        settings=basics.settings,
+        database=basics.database,
+        ring=basics.ring,
+        doors=doors,
+        logins={
+            provider: _login(
+                basics,
+                Recorder(
+                    door,
+                    vault,
+                    keeping,
+                    listings,
+                    sessions,
+                    revocations,
+                    basics.database,
+                    basics.clock,
+                ),
+            )
+            for provider, door in doors.items()
+        },
         sessions=sessions,
         listings=listings,
-        connections=Connections(database, verification),
-        erasure=Erasure(
-            app_id=app_id,
-            tokens=tokens,
-            revocations=revocations,
-            database=database,
-            clock=clock,
+        accounts=_accounts(basics, listings),
+        connections=Connections(basics.database),
+        checks=checks,
+        ending=Ending(
+            revocations,
+            basics.tokens,
+            basics.database,
+            clock=basics.clock,
+            on_erased=copies.forget,
         ),
-        keeper=Keeper(
-            verification=verification,
-            revocations=revocations,
-            sessions=sessions,
-            database=database,
-            clock=clock,
-            sleep=wiring.sleep,
+        keeper=keeper,
+        counting=Counting(
+            basics.database, expiring=basics.rules.expiring, clock=basics.clock
         ),
-        rules=rules,
+        rules=basics.rules,
+        chores=_chores(basics, keeper, revocations, copies),
         metrics=metrics,
-        background=background,
-        clock=clock,
+        background=basics.background,
+        clock=basics.clock,
+    )
+
+
+def _checks(basics: _Basics, doors: Doors, vault: Vault, keeping: Keeping) -> Checks:
+    return Checks(
+        doors,
+        vault,
+        basics.database,
+        expiring=basics.rules.expiring,
+        clock=basics.clock,
+        on_scopes=keeping.rerender,
+    )
+
+
+def _listings(basics: _Basics, checks: Checks, keeping: Keeping) -> Listings:
+    wiring = basics.wiring
+    patience = Patience(
+        max_age=timedelta(seconds=basics.settings.accounts_max_age),
+        answer_seconds=wiring.answer_seconds,
+        walk_seconds=wiring.walk_seconds,
+        sleep=wiring.sleep,
+    )
+    return Listings(
+        checks,
+        keeping,
+        basics.rules,
+        basics.database,
+        basics.background,
+        patience=patience,
+        clock=basics.clock,
+    )
+
+
+def _accounts(basics: _Basics, listings: Listings) -> Accounts:
+    return Accounts(
+        listings,
+        basics.rules,
+        basics.database,
+        max_age=timedelta(seconds=basics.settings.accounts_max_age),
+        clock=basics.clock,
+    )
+
+
+def _login(basics: _Basics, recorder: Recorder) -> LoginFlow:
+    attempts = Attempts(basics.ring, secure=basics.settings.secure, clock=basics.clock)
+    return LoginFlow(
+        recorder.door,
+        attempts,
+        ReturnAddresses(basics.settings),
+        Spending(attempts, basics.database, clock=basics.clock, sleep=basics.wiring.sleep),
+        recorder,
+        recorder.sessions,
+        basics.background,
+        callback_seconds=basics.wiring.callback_seconds,
+    )
+
+
+def _chores(
+    basics: _Basics, keeper: Keeper, revocations: Revocations, copies: ErasedCopies
+) -> tuple[Chore, ...]:
+    pruning = Pruning(basics.database, clock=basics.clock, sleep=basics.wiring.sleep)
+    return (
+        Chore("checks", keeper.sweep),
+        Chore("revocations", revocations.sweep),
+        Chore("pruning", pruning.prune),
+        Chore("erased copies", copies.forget),
     )
 
 
@@ -258,14 +328,3 @@ def _counting(metrics: Metrics) -> Callable[[GraphCall], None]:
             metrics.usage.labels(header).set(percent)
 
     return count
-
-
-def _warming(http: httpx.AsyncClient, url: str) -> Callable[[int], Awaitable[None]]:
-    """Opens idle connections where the transport can; a stand-in has none to open."""
-    transport = http._transport
-
-    async def warm(connections: int) -> None:
-        if isinstance(transport, WarmTransport):
-            await transport.warm(url, connections)
-
-    return warm

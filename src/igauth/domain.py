@@ -132,6 +132,7 @@ class InstagramAccount:
     followers_count: int | None = None
     follows_count: int | None = None
     media_count: int | None = None
+    account_type: str | None = None
     pages: tuple[Page, ...] = ()
     sources: frozenset[Source] = frozenset()
 

@@ -12,7 +12,7 @@
     │   MethodNotAllowed  PayloadTooLarge  UnsupportedMediaType  RateLimited  CsrfFailed
     │   NotAuthenticated  MetricsTokenRequired
     │                                 what is wrong with the request
-    └── DatabaseUnavailable  NotReady  ServerError
+    └── DatabaseUnavailable  Overloaded  NotReady  ServerError
                                       what is wrong with us
 
 The class fixes the public part (RFC 9457 members); the private cause travels as `__cause__`.
@@ -20,14 +20,14 @@ The class fixes the public part (RFC 9457 members); the private cause travels as
 
 from typing import ClassVar
 
-from igauth.domain import Action, ActionKind
+from igauth.domain import Action, ActionKind, Provider
 
 
 class IgAuthError(Exception):
     """A refusal or failure with a public face.
 
     `detail` is a sentence for people, without secrets or foreign text. `retry_after` is in
-    seconds. `action_url` completes the class's action.
+    seconds. `action` stands in for the class's own, `action_url` completes it.
     """
 
     code: ClassVar[str]
@@ -35,17 +35,20 @@ class IgAuthError(Exception):
     title: ClassVar[str]
     detail: ClassVar[str]
     retryable: ClassVar[bool] = False
-    action: ClassVar[ActionKind | None] = None
+    action: ActionKind | None = None
+    wait_seconds: ClassVar[int | None] = None
 
     def __init__(
         self,
         detail: str | None = None,
         *,
         retry_after: int | None = None,
+        action: ActionKind | None = None,
         action_url: str | None = None,
     ) -> None:
         self.public_detail = detail or self.detail
-        self.retry_after = retry_after
+        self.retry_after = self.wait_seconds if retry_after is None else retry_after
+        self.action = action or type(self).action
         self.action_url = action_url
         super().__init__(f"{self.code}: {self.public_detail}")
 
@@ -179,9 +182,20 @@ class ReconnectRequired(IgAuthError):
 class CheckpointRequired(IgAuthError):
     code = "checkpoint_required"
     status = 409
-    title = "Facebook wants to check something with you"
+    title = "Meta wants to check something with you"
     detail = "Facebook asks you to confirm something on facebook.com first; then this works again."
     action = ActionKind.VISIT_FACEBOOK
+
+    @classmethod
+    def at(cls, provider: Provider) -> "CheckpointRequired":
+        """The refusal behind this door."""
+        if provider is Provider.FACEBOOK:
+            return cls(action_url="https://www.facebook.com/")
+        return cls(
+            "Instagram asks you to confirm something in its app first; then this works again.",
+            action=ActionKind.VISIT_INSTAGRAM,
+            action_url="https://www.instagram.com/",
+        )
 
 
 class InvalidRequest(IgAuthError):
@@ -279,6 +293,16 @@ class DatabaseUnavailable(IgAuthError):
     status = 503
     title = "The database is not reachable"
     detail = "The service's database does not answer. Please try again in a moment."
+    retryable = True
+    action = ActionKind.WAIT
+
+
+class Overloaded(IgAuthError):
+    code = "overloaded"
+    status = 503
+    title = "The service is overloaded"
+    wait_seconds = 2
+    detail = "More requests wait here than can be served. Please try again in a moment."
     retryable = True
     action = ActionKind.WAIT
 

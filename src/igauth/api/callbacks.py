@@ -13,24 +13,27 @@ from igauth.api.deps import ClientKey, EdgeDep, ServicesDep
 from igauth.api.documented import problems
 from igauth.api.pages import page
 from igauth.api.schemas import DeletionAnswer, DeletionStatus
+from igauth.bootstrap import Services
+from igauth.domain import Provider, Subject
 from igauth.errors import BadSignedRequest, NotFound, RateLimited, UnsupportedMediaType
-from igauth.events import trail as events
-from igauth.grants.ending import DELETED, NOTHING_STORED, SUPERSEDED
+from igauth.events import trail
+from igauth.grants.ending import Outcome
 from igauth.security.signed_request import (
     SignedRequest,
     SignedRequestRefused,
     parse_signed_request,
 )
-from igauth.store.receipts import ReceiptRow
+from igauth.store.people import SignInRow
+from igauth.store.signed_requests import ReceiptRow
 
 _DEAUTHORIZE = "/auth/facebook/deauthorize"
 _DELETION = "/auth/facebook/data-deletion"
 PATHS = frozenset({_DEAUTHORIZE, _DELETION})
 _FORM = "application/x-www-form-urlencoded"
 _MESSAGES = {
-    DELETED: "Everything that this service had stored about you was deleted.",
-    NOTHING_STORED: "This service had nothing stored about you; there was nothing to delete.",
-    SUPERSEDED: (
+    Outcome.DELETED: "Everything that this service had stored about you was deleted.",
+    Outcome.NOTHING_STORED: "This service had nothing stored about you; there was nothing to delete.",
+    Outcome.SUPERSEDED: (
         "You connected again after this request was made, so nothing was deleted. "
         "To delete your data now, disconnect in the application or send a new request."
     ),
@@ -73,8 +76,8 @@ async def deauthorize(
     request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
 ) -> dict[str, str]:
     """Ends the person's connection and sessions; the same answer for people we don't know."""
-    _, signed = await _signed(request, edge, client)
-    await services.erasure.deauthorize(signed)
+    text, signed = await _signed(request, edge, client)
+    await services.ending.deauthorize(text, signed, _who(services, signed))
     return {"status": "ok"}
 
 
@@ -89,7 +92,7 @@ async def request_deletion(
 ) -> DeletionAnswer:
     """Deletes what is stored, and tells where the person can see that it was."""
     text, signed = await _signed(request, edge, client)
-    code = await services.erasure.delete_data(text, signed)
+    code = await services.ending.delete_data(text, signed, _who(services, signed))
     url = f"{services.settings.base_url}{_DELETION}/{code}"
     return DeletionAnswer(url=url, confirmation_code=code)
 
@@ -105,7 +108,7 @@ async def request_deletion(
 )
 async def show_deletion(code: str, request: Request, services: ServicesDep) -> Response:
     """A readable page; JSON for those who ask for it."""
-    status = _status(code, await services.erasure.receipt(code))
+    status = _status(code, await services.ending.receipt(code))
     if _prefers_json(request.headers.get("accept", "")):
         return JSONResponse(status.model_dump(mode="json"))
     return page("deletion.html", status_=status)
@@ -115,7 +118,7 @@ def _status(code: str, receipt: ReceiptRow) -> DeletionStatus:
     return DeletionStatus(
         confirmation_code=code,
         status=receipt.outcome,
-        message=_MESSAGES[receipt.outcome],
+        message=_MESSAGES[Outcome(receipt.outcome)],
         requested_at=receipt.requested_at,
         completed_at=receipt.completed_at,
     )
@@ -132,8 +135,14 @@ async def _signed(request: Request, edge: EdgeDep, client: ClientKey) -> tuple[s
         return text, parse_signed_request(text, app_secret.get_secret_value())
     except SignedRequestRefused as refused:
         await edge.login_limit.hit(client)
-        events.say("signed_request.refused", outcome=refused.cause)
+        trail.say("signed_request.refused", outcome=refused.cause)
         raise BadSignedRequest from None
+
+
+def _who(services: Services, signed: SignedRequest) -> SignInRow:
+    """The subject that Meta speaks of, at Facebook's door."""
+    app_id, _ = services.settings.app
+    return SignInRow(Provider.FACEBOOK, app_id, Subject(signed.user_id))
 
 
 def _field(body: bytes) -> str:

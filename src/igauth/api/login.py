@@ -18,6 +18,7 @@ from igauth.errors import (
     RateLimited,
     ReturnToNotAllowed,
 )
+from igauth.domain import Provider
 from igauth.login.flow import Arrival, LoginEnd
 from igauth.observability import REQUEST_ID
 from igauth.settings import origin_of
@@ -56,7 +57,7 @@ async def start_login(
         raise NotANavigation
     _refuse_repeated(request)
     await edge.login_limit.hit(client)
-    started = services.login.start(
+    started = services.logins[Provider.FACEBOOK].start(
         return_to=return_to,
         popup=mode == "popup",
         prompt=prompt,
@@ -90,8 +91,8 @@ async def complete_login(
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Facebook sends the browser here; nobody else should."""
-    end = await services.login.complete(_arrival(request, session_id, user_agent))
-    if not end.recognised:
+    end = await services.logins[Provider.FACEBOOK].complete(_arrival(request, session_id, user_agent))
+    if end.counts:
         await edge.login_limit.hit(client)
     outcome = "ok" if end.failure is None else end.failure.code
     services.metrics.logins.labels(outcome).inc()
@@ -141,6 +142,7 @@ def _arrival(request: Request, session_id: str | None, user_agent: str | None) -
         states=query.getlist("state"),
         codes=query.getlist("code"),
         error=query.get("error"),
+        error_code=query.get("error_code"),
         refused=any(name in query for name in ("error", "error_code", "error_message")),
         cookies=request.cookies,
         session_id=session_id,

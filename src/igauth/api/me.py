@@ -1,20 +1,13 @@
 """What a logged-in person can see and do (contract §5, §6)."""
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from igauth.api.deps import Edge, EdgeDep, OwnConnection, ServicesDep, ViewerDep
+from igauth.api.deps import Edge, EdgeDep, OwnConnection, ServicesDep, SessionId, ViewerDep
 from igauth.api.documented import problems
-from igauth.api.presenting import (
-    account_out,
-    connection_out,
-    listing_out,
-    person_out,
-    session_out,
-)
+from igauth.api.presenting import connection_out, person_out, session_out
 from igauth.api.schemas import (
     ConnectionOut,
     InstagramAccountOut,
@@ -37,7 +30,8 @@ from igauth.errors import (
     RateLimited,
     ReconnectRequired,
 )
-from igauth.login.sessions import Viewer
+from igauth.listing.answer import ListingView, answer
+from igauth.store.views import Viewed
 
 router = APIRouter(tags=["me"])
 _FACEBOOK = (
@@ -74,20 +68,39 @@ async def get_me(viewer: ViewerDep) -> PersonOut:
 async def list_instagram_accounts(
     edge: EdgeDep,
     services: ServicesDep,
-    viewer: ViewerDep,
+    session_id: SessionId,
     refresh: Annotated[bool, Query(description="Ask Facebook now")] = False,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Every Instagram professional account that the person let this application use."""
+    viewed = await services.sessions.resolve_with_grants(
+        session_id, with_accounts=if_none_match is None
+    )
+    if viewed is None:
+        raise NotAuthenticated
     if refresh:
-        await edge.refresh_limit.hit(viewer.person.id)
-    view = await services.listings.get(viewer.person.id, refresh=refresh)
-    body = listing_out(view, services.rules, services.clock())
-    etag = _weak_etag(body)
-    headers = {**_PRIVATE, "ETag": etag}
-    if _matches(if_none_match, etag):
+        await edge.refresh_limit.hit(viewed.person.id)
+    view = await _view(services, viewed, refresh=refresh, known_tag=if_none_match)
+    found = answer(view, services.rules, services.clock())
+    headers = {**_PRIVATE, "ETag": found.etag}
+    if _matches(if_none_match, found.etag):
         return Response(status_code=304, headers=headers)
-    return Response(body.model_dump_json(), media_type="application/json", headers=headers)
+    return Response(found.body, media_type="application/json", headers=headers)
+
+
+async def _view(
+    services: Services, viewed: Viewed, *, refresh: bool, known_tag: str | None
+) -> ListingView:
+    """What is shown. A front end that knows a tag is first asked to prove it wrong: only then
+    are the accounts read."""
+    if refresh or not services.listings.is_young(viewed.grants):
+        return await services.listings.get(viewed.grants, refresh=refresh)
+    view = ListingView(viewed.grants)
+    if known_tag is None:
+        return view
+    if _matches(known_tag, answer(view, services.rules, services.clock()).etag):
+        return view
+    return await services.listings.read(viewed.person.id)
 
 
 @router.get(
@@ -100,12 +113,8 @@ async def get_instagram_account(
     account_id: str, services: ServicesDep, viewer: ViewerDep
 ) -> Response:
     """One account of the listing."""
-    view = await services.listings.get(viewer.person.id)
-    for account in view.listing.accounts:
-        if account.id == account_id:
-            body = account_out(account, view.connection, services.rules)
-            return Response(body.model_dump_json(), media_type="application/json", headers=_PRIVATE)
-    raise NotFound("You have no Instagram account of this id in your list.")
+    body = await services.accounts.get((viewer.person.id,), account_id)
+    return Response(body, media_type="application/json", headers=_PRIVATE)
 
 
 @router.get(
@@ -120,7 +129,7 @@ async def get_instagram_account(
 )
 async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep) -> Response:
     """Leads to a live picture: Facebook's links expire, this address doesn't."""
-    url = await services.listings.live_picture(viewer.person.id, account_id)
+    url = await services.accounts.live_picture(viewer.person.id, account_id)
     return Response(
         status_code=302,
         headers={
@@ -132,10 +141,10 @@ async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep)
 
 
 @router.get(
-    "/me/connections", summary="The Facebook connections", responses=problems(NotAuthenticated)
+    "/me/connections", summary="The connections", responses=problems(NotAuthenticated)
 )
 async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[ConnectionOut]:
-    """The person's Facebook connection; exactly one, for now."""
+    """The person's connections: what they let this application use, and through which door."""
     rows = await services.connections.list_own(viewer.person.id)
     now = services.clock()
     return Listed(data=[connection_out(row, services.rules, now) for row in rows])
@@ -143,7 +152,7 @@ async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[C
 
 @router.get(
     "/me/connections/{connection_id}",
-    summary="One Facebook connection",
+    summary="One connection",
     responses=problems(NotAuthenticated, NotFound),
 )
 async def get_connection(row: OwnConnection, services: ServicesDep) -> ConnectionOut:
@@ -153,15 +162,15 @@ async def get_connection(row: OwnConnection, services: ServicesDep) -> Connectio
 
 @router.post(
     "/me/connections/{connection_id}/verify",
-    summary="Check a connection at Facebook now",
+    summary="Check a connection at Meta now",
     responses=problems(NotAuthenticated, NotFound, CsrfFailed, *_FACEBOOK),
 )
 async def verify_connection(
     row: OwnConnection, edge: EdgeDep, services: ServicesDep, viewer: ViewerDep
 ) -> ConnectionOut:
-    """The connection as Facebook sees it at this moment."""
+    """The connection as Meta sees it at this moment."""
     await edge.refresh_limit.hit(viewer.person.id)
-    latest = await services.connections.verify(row)
+    latest = await services.checks.verify(row)
     return connection_out(latest, services.rules, services.clock())
 
 
@@ -173,10 +182,12 @@ async def verify_connection(
     responses={**_ENDED, **problems(NotAuthenticated, NotFound, CsrfFailed)},
 )
 async def disconnect(
-    row: OwnConnection, viewer: ViewerDep, edge: EdgeDep, services: ServicesDep
+    row: OwnConnection, edge: EdgeDep, services: ServicesDep
 ) -> Response:
-    """Ends the connection and deletes everything that the person has here."""
-    return await _end_everything(viewer, edge, services)
+    """Ends the connection; everything that the person has here, where it is the last or the only
+    one that signs them in."""
+    ended, confirmed = await services.ending.end_connection(row)
+    return _ended(edge, everything=ended.everything, confirmed=confirmed)
 
 
 @router.delete(
@@ -187,8 +198,9 @@ async def disconnect(
     responses={**_ENDED, **problems(NotAuthenticated, NotFound, CsrfFailed)},
 )
 async def delete_me(viewer: ViewerDep, edge: EdgeDep, services: ServicesDep) -> Response:
-    """The same as disconnecting: a person has exactly one connection."""
-    return await _end_everything(viewer, edge, services)
+    """Ends every connection and deletes everything that the person has here."""
+    confirmed = await services.ending.end_person(viewer.person.id)
+    return _ended(edge, everything=True, confirmed=confirmed)
 
 
 @router.get("/me/sessions", summary="The sessions", responses=problems(NotAuthenticated))
@@ -224,17 +236,11 @@ async def end_session(session_id: str, viewer: ViewerDep, services: ServicesDep)
     return Response(status_code=204)
 
 
-async def _end_everything(viewer: Viewer, edge: Edge, services: Services) -> Response:
-    confirmed = await services.erasure.disconnect(viewer.person)
+def _ended(edge: Edge, *, everything: bool, confirmed: bool) -> Response:
     response = Response(status_code=204 if confirmed else 202)
-    edge.cookies.clear_session(response)
+    if everything:
+        edge.cookies.clear_session(response)
     return response
-
-
-def _weak_etag(body: ListingOut) -> str:
-    """RFC 9110 §8.8.3, over the body without `fetched_at`."""
-    text = body.model_dump_json(exclude={"meta": {"fetched_at"}})
-    return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

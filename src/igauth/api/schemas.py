@@ -6,7 +6,13 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.config import JsonDict
 
-from igauth.domain import ActionKind, ConnectionStatus, NotListedReason
+from igauth.domain import (
+    ActionKind,
+    ConnectionCause,
+    ConnectionStatus,
+    NotListedReason,
+    Provider,
+)
 
 Item = TypeVar("Item")
 
@@ -50,8 +56,9 @@ _ACCOUNT: JsonDict = {
             "tasks": ["CREATE_CONTENT", "MANAGE"],
         }
     ],
+    "account_type": None,
     "can_publish": True,
-    "connection_id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+    "connection_ids": ["0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21"],
 }
 _RECONNECT = "http://localhost:8000/auth/facebook?reconnect=0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21"
 _CONNECTION: JsonDict = {
@@ -60,6 +67,7 @@ _CONNECTION: JsonDict = {
     "provider_user_id": "10200000000000001",
     "name": "Ada Invented",
     "status": "active",
+    "cause": None,
     "granted_scopes": ["instagram_basic", "pages_show_list"],
     "declined_scopes": ["business_management"],
     "missing_scopes": ["business_management"],
@@ -73,7 +81,9 @@ _CONNECTION: JsonDict = {
         "kept": [],
         "lost": [],
     },
+    "used_at": None,
     "reconnect_url": _RECONNECT,
+    "manage_url": "https://www.facebook.com/settings?tab=business_tools",
 }
 _SESSION: JsonDict = {
     "id": "9c92fa9c-598e-4f94-b477-83f0209f922e",
@@ -88,11 +98,14 @@ _LISTING: JsonDict = {
         "fetched_at": "2026-11-23T12:00:00Z",
         "stale": False,
         "complete": True,
-        "connection": {
-            "id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
-            "status": "active",
-            "reconnect_url": _RECONNECT,
-        },
+        "connections": [
+            {
+                "id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+                "provider": "facebook",
+                "status": "active",
+                "reconnect_url": _RECONNECT,
+            }
+        ],
         "not_listed": [
             {
                 "reason": "page_without_instagram",
@@ -208,15 +221,16 @@ class ConsentDiff(Shape):
 
 
 class ConnectionOut(Shape):
-    """A person's Facebook connection; never its token."""
+    """A person's connection through one door; never its token."""
 
     model_config = _example(_CONNECTION)
 
     id: str
-    provider: Literal["facebook"]
+    provider: Provider
     provider_user_id: str
     name: str | None
     status: ConnectionStatus
+    cause: ConnectionCause | None
     granted_scopes: list[str]
     declined_scopes: list[str]
     missing_scopes: list[str]
@@ -225,7 +239,9 @@ class ConnectionOut(Shape):
     connected_at: Instant
     verified_at: Instant | None
     last_consent: ConsentDiff | None
+    used_at: Instant | None
     reconnect_url: str
+    manage_url: str
 
 
 class PageOut(Shape):
@@ -259,8 +275,9 @@ class InstagramAccountOut(Shape):
     follows_count: int | None
     media_count: int | None
     pages: list[PageOut]
+    account_type: Literal["business", "creator"] | None
     can_publish: bool | None
-    connection_id: str
+    connection_ids: list[str]
 
 
 class NotListedOut(Shape):
@@ -283,20 +300,21 @@ class WarningOut(Shape):
 
 
 class ConnectionRef(Shape):
-    """The state of the connection that a listing came by."""
+    """The state of one of the connections that a listing comes by."""
 
     id: str
+    provider: Provider
     status: ConnectionStatus
     reconnect_url: str
 
 
 class ListingMeta(Shape):
-    """About a listing: how fresh, how whole, by which connection, and what isn't in it."""
+    """About a listing: how fresh, how whole, by which connections, and what isn't in it."""
 
     fetched_at: Instant
     stale: bool
     complete: bool
-    connection: ConnectionRef
+    connections: list[ConnectionRef]
     not_listed: list[NotListedOut]
     warnings: list[WarningOut]
 

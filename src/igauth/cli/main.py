@@ -17,7 +17,8 @@ from igauth.api.schemas import iso_z
 from igauth.app import create_app
 from igauth.bootstrap import Services, open_examination, open_services
 from igauth.cli import dev as development
-from igauth.domain import AppScopedUserId, utc_now
+from igauth.domain import Provider, Subject, utc_now
+from igauth.store.people import SignInRow
 from igauth.errors import IgAuthError
 from igauth.observability import configure_logging
 from igauth.security.keyring import KeyRing
@@ -28,7 +29,7 @@ from igauth.upkeep.doctor import dashboard_urls, permission_notes
 from igauth.upkeep.keeper import Sweep
 from igauth.upkeep.rotation import KeyRotation, Rotation
 from igauth.upkeep.startup import check_database, check_keys
-from igauth.upkeep.status import Status, read_status
+from igauth.upkeep.status import Status
 
 REFUSED = 3
 _USER_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -186,10 +187,9 @@ def renew(
         return await services.keeper.renew(everything=everything)
 
     swept = _with_services(work)
-    typer.echo(
-        f"checked {swept.checked}, postponed {swept.postponed}, "
-        f"revoked {swept.revoked}, pruned {swept.pruned}"
-    )
+    states = ", ".join(f"{status} {number}" for status, number in sorted(swept.states.items()))
+    typer.echo(f"checked {swept.checked}{f' ({states})' if states else ''}")
+    typer.echo(f"postponed {swept.postponed}, revocations confirmed {swept.confirmed}")
 
 
 @app.command()
@@ -203,7 +203,8 @@ def erase(
         _fail("--facebook-user-id must be the person's app-scoped id", 2)
 
     async def work(services: Services) -> bool:
-        return await services.erasure.erase(AppScopedUserId(facebook_user_id))
+        who = SignInRow(Provider.FACEBOOK, services.settings.app[0], Subject(facebook_user_id))
+        return await services.ending.erase(who)
 
     typer.echo("erased" if _with_services(work) else "nothing stored about this person")
 
@@ -213,7 +214,7 @@ def status() -> None:
     """Counts of people, connections, sessions; the oldest check; queued revocations."""
 
     async def work(services: Services) -> Status:
-        return await read_status(services.database, services.sessions)
+        return await services.counting.count()
 
     found = _with_services(work)
     typer.echo(f"people: {found.people}")
@@ -260,12 +261,8 @@ def keys_rotate(
     """Re-seal every stored value under the newest key, beside a running service."""
 
     async def work(services: Services) -> Rotation:
-        rotation = KeyRotation(
-            app_id=services.settings.app[0],
-            ring=services.ring,
-            database=services.database,
-            clock=services.clock,
-        )
+        app_ids = {provider: door.app_id for provider, door in services.doors.items()}
+        rotation = KeyRotation(services.ring, services.database, services.clock, app_ids)
         return await rotation.rotate(drop_unreadable=drop_unreadable)
 
     done = _with_services(work, rotating=True)

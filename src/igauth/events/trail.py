@@ -1,4 +1,5 @@
-"""Security events: one structured line and one row of the audit trail each."""
+"""Security events: a row of the audit trail in the transaction of what happened, and one
+structured line once that is committed."""
 
 from datetime import datetime
 
@@ -11,31 +12,34 @@ from igauth.store.database import Transaction
 _log = structlog.stdlib.get_logger("igauth.security")
 
 
-async def record(
+def keep(
     tx: Transaction,
     event: str,
     *,
     at: datetime,
     outcome: str | None = None,
+    actor: str | None = None,
     person: str | None = None,
+    connection: str | None = None,
+    purpose: str | None = None,
 ) -> None:
-    """Writes `event` down in this transaction, and says it. `person` is our own id or a hash."""
-    await keep(tx, event, at=at, outcome=outcome, person=person)
-    say(event, outcome=outcome, person=person)
+    """The row. `person` is our own id or a hash; `actor`: who did it, None for the person.
 
-
-async def keep(
-    tx: Transaction,
-    event: str,
-    *,
-    at: datetime,
-    outcome: str | None = None,
-    person: str | None = None,
-) -> None:
-    """The row alone, for what is said elsewhere."""
-    await audit.add(tx, event, at=at, outcome=outcome, person=person, request_id=REQUEST_ID.get())
+    Whoever writes it says it after the commit, by `say`.
+    """
+    audit.add(
+        tx,
+        event,
+        at=at,
+        outcome=outcome,
+        actor=actor,
+        person=person,
+        connection=connection,
+        purpose=purpose,
+        request_id=REQUEST_ID.get(),
+    )
 
 
 def say(event: str, **facts: str | int | None) -> None:
-    """The line alone, for what must not touch the database."""
+    """The line."""
     _log.info(event, **{name: value for name, value in facts.items() if value is not None})

@@ -1,210 +1,236 @@
-"""Asking Facebook what a token is worth now, and writing down what it said."""
+"""Asking Meta what a grant is worth now, and writing down what it said: the only place that
+changes a connection's state, but for logins and what ends it."""
 
 import random
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
-from igauth.domain import Clock, ConnectionStatus, Permissions
-from igauth.errors import NotFound
-from igauth.events import trail as events
-from igauth.grants.state import STATUS_BY_MEANING, Custody
-from igauth.meta.errors import GraphRefusal, Meaning
-from igauth.meta.facebook.proof import UserToken
-from igauth.meta.facebook.reading import FacebookResources
-from igauth.meta.facebook.tokens import DebuggedToken, FacebookOAuth
+from igauth.domain import Clock, ConnectionCause, ConnectionStatus, Permissions, Provider
+from igauth.errors import NotFound, ReconnectRequired
+from igauth.events import trail
+from igauth.grants.vault import Vault
+from igauth.meta.door import Check, Door, GrantFacts, Renewed, UserToken
+from igauth.meta.errors import GraphError, GraphRefusal
+from igauth.meta.verdicts import cause_of, public_error, status_of
 from igauth.store import connections
 from igauth.store.connections import ConnectionRow, Grant
-from igauth.store.database import Database
+from igauth.store.database import Database, Transaction
 
-_log = structlog.stdlib.get_logger("igauth.verification")
+_log = structlog.stdlib.get_logger("igauth.checks")
+_SOON: Final = timedelta(minutes=1)
+Doors = Mapping[Provider, Door]
+Rerender = Callable[[Transaction, ConnectionRow], None]
 
 
-class Verification:
-    """Keeps a connection's stored state equal to what Facebook says of its token."""
+class Checks:
+    """Keeps a connection's stored state equal to what Meta says of its token."""
 
     def __init__(
         self,
-        *,
-        app_id: str,
-        oauth: FacebookOAuth,
-        resources: FacebookResources,
-        custody: Custody,
+        doors: Doors,
+        vault: Vault,
         database: Database,
+        *,
         expiring: timedelta,
         clock: Clock,
+        on_scopes: Rerender,
     ) -> None:
-        self._app_id = app_id
-        self._oauth = oauth
-        self._resources = resources
-        self._custody = custody
+        """`on_scopes` is called in the transaction in which a connection's scopes change."""
+        self._doors = doors
+        self._vault = vault
         self._database = database
         self._expiring = expiring
         self._clock = clock
+        self._on_scopes = on_scopes
 
-    async def debug(self, token: UserToken) -> DebuggedToken:
-        """What Facebook says of the token now. Raises GraphError."""
-        return await self._oauth.debug_token(token)
-
-    async def renew_permissions(self, row: ConnectionRow, token: UserToken) -> Permissions:
-        """What is granted now, stored where it changed. Raises GraphError."""
-        permissions = await self._resources.permissions(token)
-        async with self._database.transaction() as tx:
-            await connections.save_permissions(tx, row, permissions)
-        return permissions
+    def door(self, row: ConnectionRow) -> Door:
+        """The door of a connection. Raises ReconnectRequired where it is closed, or another
+        app's stands there now."""
+        door = self._doors.get(row.provider)
+        if door is None or door.app_id != row.app_id:
+            raise ReconnectRequired
+        return door
 
     async def verify(self, row: ConnectionRow) -> ConnectionRow:
-        """Re-checks the connection at Facebook and stores what it learned.
+        """Re-checks the connection at Meta and stores what it learned; as it is then.
 
-        Raises ReconnectRequired where there is no token, GraphError where Facebook doesn't answer,
-        NotFound where the connection went meanwhile.
+        Raises ReconnectRequired where there is no token, NotFound where the connection went
+        meanwhile, and what a failing Meta means for people (`verdicts.public_error`).
         """
-        await self._check(row, await self._custody.open(row))
-        return await self._reread(row)
-
-    async def renew(self, row: ConnectionRow) -> None:
-        """The keeper's check: like `verify`, but with a new token where one is due.
-
-        What `debug_token` says of the new token is believed, nothing else; a worse one is dropped.
-        """
-        token = await self._custody.open(row)
-        fresh = await self._exchanged(row, token)
-        if fresh is not None:
-            debugged = await self._oauth.debug_token(fresh)
-            if debugged.is_valid and self._is_theirs(debugged, row) and _is_better(debugged, row):
-                await self._save_live(row, fresh, debugged, new_token=True)
-                return
-        await self._check(row, token)
-
-    async def _exchanged(self, row: ConnectionRow, token: UserToken) -> UserToken | None:
-        """A long-lived token in place of a short-lived one, or of one close to its end."""
-        if not (row.upgrade_pending or self._ends_soon(row)):
-            return None
         try:
-            issued = await self._oauth.upgrade(token)
-        except GraphRefusal as refusal:
-            if refusal.meaning in STATUS_BY_MEANING:
-                return None
-            raise
-        return UserToken(issued.access_token, person=row.person_id)
+            await self.check(row)
+        except GraphError as error:
+            raise public_error(error) from None
+        return await self.reread(row)
+
+    async def check(self, row: ConnectionRow) -> ConnectionStatus:
+        """The same for the keeper; returns the state. Raises ReconnectRequired, GraphError."""
+        token = await self._vault.open(row)
+        return await self._save(row, await self.door(row).check(token, row.subject))
+
+    async def renew(self, row: ConnectionRow) -> ConnectionStatus:
+        """Like `check`, but with a new token where one is due. Raises as `check`."""
+        token = await self._vault.open(row)
+        if row.upgrade_pending or self._ends_soon(row):
+            renewed = await self.door(row).renew(token, row.subject, known(row))
+            if renewed is not None:
+                return await self._save_renewed(row, renewed)
+        return await self._save(row, await self.door(row).check(token, row.subject))
+
+    async def open(self, row: ConnectionRow) -> UserToken:
+        """The token of a connection. Raises ReconnectRequired."""
+        return await self._vault.open(row)
+
+    async def note_refusal(self, row: ConnectionRow, refusal: GraphRefusal) -> None:
+        """A call said that the token is dead or held up: that is the connection's state now."""
+        status = status_of(refusal)
+        if status is not None:
+            await self._save_status(row, status, cause_of(refusal))
+
+    async def note_facts(self, row: ConnectionRow, facts: GrantFacts) -> None:
+        """What a listing learned of the grant on its way."""
+        if facts.permissions is None or facts.permissions == permissions(row):
+            return
+        fresh = facts.permissions
+
+        def unit(tx: Transaction) -> None:
+            if connections.save_permissions(tx, row, fresh):
+                self._rerender(tx, row)
+
+        await self._database.write(unit)
+
+    async def reread(self, row: ConnectionRow) -> ConnectionRow:
+        """The connection as it is now. Raises NotFound."""
+        latest = await self._database.read(lambda tx: connections.find(tx, row.id))
+        if latest is None:
+            raise NotFound
+        return latest
 
     def _ends_soon(self, row: ConnectionRow) -> bool:
         return row.token_expires_at is not None and (
             row.token_expires_at <= self._clock() + self._expiring
         )
 
-    async def _check(self, row: ConnectionRow, token: UserToken) -> None:
-        debugged = await self._oauth.debug_token(token)
-        if debugged.is_valid and self._is_theirs(debugged, row):
-            await self._save_live(row, token, debugged)
-        else:
-            await self._save_dead(row, debugged)
-
-    async def note_refusal(self, row: ConnectionRow, refusal: GraphRefusal) -> None:
-        """A call said that the token is dead or held up: that is the connection's state now."""
-        status = STATUS_BY_MEANING.get(refusal.meaning)
-        if status is not None:
-            await self._save_status(row, status, _cause(refusal))
-
-    def _is_theirs(self, debugged: DebuggedToken, row: ConnectionRow) -> bool:
-        return debugged.app_id == self._app_id and debugged.user_id == row.facebook_user_id
-
-    async def _save_live(
-        self,
-        row: ConnectionRow,
-        token: UserToken,
-        debugged: DebuggedToken,
-        *,
-        new_token: bool = False,
-    ) -> None:
-        permissions, refusal = await self._permissions(row, token)
+    async def _save(self, row: ConnectionRow, check: Check) -> ConnectionStatus:
         now = self._clock()
-        grant = Grant(
-            status=ConnectionStatus.ACTIVE,
-            status_cause=None,
-            upgrade_pending=row.upgrade_pending and not new_token,
-            token_expires_at=debugged.expires_at,
-            data_access_expires_at=debugged.data_access_expires_at,
-            granted_scopes=permissions.granted,
-            declined_scopes=permissions.declined,
-            granular=debugged.granular,
-            verified_at=now,
-            next_check_at=now + about_a_day(),
-        )
-        sealed = self._custody.seal_for(row, token) if new_token else None
-        async with self._database.transaction() as tx:
-            await connections.save_check(tx, row, grant, sealed_token=sealed)
-        if refusal is not None:
-            await self.note_refusal(await self._reread(row), refusal)
+        if not check.is_ours:
+            cause = ConnectionCause.NOT_OURS
+            return await self._save_status(row, ConnectionStatus.RECONNECT_REQUIRED, cause, now)
+        held_up = check.refusal and status_of(check.refusal)
+        if check.refusal is not None and held_up is not None:
+            return await self._save_status(row, held_up, cause_of(check.refusal), now)
+        if check.facts is None:
+            cause = ConnectionCause.SESSION_INVALID
+            return await self._save_status(row, ConnectionStatus.RECONNECT_REQUIRED, cause, now)
+        grant = live_grant(row, check.facts, now, upgrade_pending=row.upgrade_pending)
+        await self._database.write(lambda tx: self._save_grant(tx, row, grant))
+        return grant.status
 
-    async def _permissions(
-        self, row: ConnectionRow, token: UserToken
-    ) -> tuple[Permissions, GraphRefusal | None]:
-        """What is granted now. A live token may still be of no use: 190/493 (graph-facts 3.8)."""
-        try:
-            return await self._resources.permissions(token), None
-        except GraphRefusal as refusal:
-            if refusal.meaning not in STATUS_BY_MEANING:
-                raise
-            return Permissions(row.granted_scopes, row.declined_scopes), refusal
+    async def _save_renewed(self, row: ConnectionRow, renewed: Renewed) -> ConnectionStatus:
+        grant = live_grant(row, renewed.facts, self._clock(), upgrade_pending=False)
+        token = self._vault.seal_for(row, renewed.token)
 
-    async def _save_dead(self, row: ConnectionRow, debugged: DebuggedToken) -> None:
-        meaning = Meaning.RECONNECT if debugged.error is None else debugged.error.meaning
-        status = STATUS_BY_MEANING.get(meaning, ConnectionStatus.RECONNECT_REQUIRED)
-        cause = "not_ours" if debugged.error is None else _cause(debugged.error)
-        await self._save_status(row, status, cause, verified_at=self._clock())
+        def unit(tx: Transaction) -> None:
+            connections.save_check(tx, row, grant, token=token)
+            self._note_change(tx, row, grant.status)
+
+        await self._database.write(unit)
+        return grant.status
+
+    def _save_grant(self, tx: Transaction, row: ConnectionRow, grant: Grant) -> None:
+        if not connections.save_check(tx, row, grant):
+            return
+        self._note_change(tx, row, grant.status)
+        if (grant.granted_scopes, grant.granular) != (row.granted_scopes, row.granular):
+            self._rerender(tx, row)
 
     async def _save_status(
         self,
         row: ConnectionRow,
         status: ConnectionStatus,
-        cause: str,
+        cause: ConnectionCause | None,
         verified_at: datetime | None = None,
-    ) -> None:
-        async with self._database.transaction() as tx:
-            if status is ConnectionStatus.REVOKED:
-                changed = await connections.save_removed(tx, row, cause)
-            else:
-                dead = status is ConnectionStatus.RECONNECT_REQUIRED
-                changed = await connections.save_status(
-                    tx,
-                    row,
-                    status,
-                    cause,
-                    verified_at=verified_at,
-                    next_check_at=None if dead else self._clock() + about_a_day(),
-                )
-            if changed and row.status is not status:
-                await events.record(
-                    tx,
-                    "connection.status",
-                    at=self._clock(),
-                    outcome=status.value,
-                    person=row.person_id,
-                )
+    ) -> ConnectionStatus:
+        """A state that isn't `active`; written where it is another than before."""
+        if (status, cause) == (row.status, row.cause) and verified_at is None:
+            return status
+        dead = status is ConnectionStatus.RECONNECT_REQUIRED
+        next_check_at = None if dead else self._clock() + about_a_day()
 
-    async def _reread(self, row: ConnectionRow) -> ConnectionRow:
-        async with self._database.reading() as tx:
-            latest = await connections.find(tx, row.id)
-        if latest is None:
-            raise NotFound
-        return latest
+        def unit(tx: Transaction) -> bool:
+            if status is ConnectionStatus.REVOKED:
+                changed = connections.save_removed(tx, row)
+            else:
+                changed = connections.save_status(
+                    tx, row, status, cause, verified_at=verified_at, next_check_at=next_check_at
+                )
+            if changed:
+                self._note_change(tx, row, status)
+            return changed
+
+        if await self._database.write(unit) and status is not row.status:
+            trail.say("connection.status", outcome=status.value, person=row.person_id)
+        return status
+
+    def _note_change(self, tx: Transaction, row: ConnectionRow, status: ConnectionStatus) -> None:
+        if status is not row.status:
+            trail.keep(
+                tx,
+                "connection.status",
+                at=self._clock(),
+                outcome=status.value,
+                actor="meta",
+                person=row.person_id,
+                connection=row.id,
+            )
+
+    def _rerender(self, tx: Transaction, row: ConnectionRow) -> None:
+        latest = connections.find(tx, row.id)
+        if latest is not None:
+            self._on_scopes(tx, latest)
+
+
+def known(row: ConnectionRow) -> GrantFacts:
+    """What is stored of a grant, in the door's words."""
+    return GrantFacts(
+        token_expires_at=row.token_expires_at,
+        data_access_expires_at=row.data_access_expires_at,
+        permissions=permissions(row),
+        granular=row.granular,
+    )
+
+
+def permissions(row: ConnectionRow) -> Permissions:
+    """What is stored of the permissions."""
+    return Permissions(row.granted_scopes, row.declined_scopes)
+
+
+def live_grant(
+    row: ConnectionRow | None, facts: GrantFacts, now: datetime, *, upgrade_pending: bool
+) -> Grant:
+    """A grant whose token lives. What Meta didn't say stays as it was.
+
+    A token without a date, or short-lived, is looked at again soon after a login (`row` None).
+    """
+    granted = facts.permissions or (permissions(row) if row else Permissions())
+    settled = row is not None or not (upgrade_pending or facts.token_expires_at is None)
+    return Grant(
+        status=ConnectionStatus.ACTIVE,
+        cause=None,
+        upgrade_pending=upgrade_pending,
+        token_expires_at=facts.token_expires_at,
+        data_access_expires_at=facts.data_access_expires_at,
+        granted_scopes=granted.granted,
+        declined_scopes=granted.declined,
+        granular=facts.granular,
+        verified_at=now,
+        next_check_at=now + (about_a_day() if settled else _SOON),
+    )
 
 
 def about_a_day() -> timedelta:
     """When to check next: a day, with jitter, so that logins of one hour don't stay together."""
     return timedelta(hours=24 * random.uniform(0.9, 1.1))  # noqa: S311  # jitter, no secret
-
-
-def _is_better(debugged: DebuggedToken, row: ConnectionRow) -> bool:
-    """Whether a new token lasts longer than the one that is kept (graph-facts 3.3)."""
-    if row.upgrade_pending:
-        return True
-    if debugged.expires_at is None or row.token_expires_at is None:
-        return debugged.expires_at is None
-    return debugged.expires_at > row.token_expires_at
-
-
-def _cause(refusal: GraphRefusal) -> str:
-    """A stable word for the log and the operator: the Graph code, and the subcode if any."""
-    return f"graph_{refusal.code}" + (f"_{refusal.subcode}" if refusal.subcode else "")

@@ -1,128 +1,235 @@
-"""Giving a grant back: disconnect, deauthorization, data deletion (contract §5; graph-facts §13).
+"""Giving a grant back: disconnect, deauthorization, data deletion (contract §5, §10; facts §13).
 
-What a person has here goes in one transaction; what Facebook still has to be told is queued in
-that same transaction and tried at once.
+What a person has here goes in one transaction; what Meta still has to be told is queued in that
+same transaction and tried at once.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+from typing import Final
 
-from igauth.domain import AppScopedUserId, Clock, PersonId
+from igauth.domain import Clock, PersonId, Provider, Subject
 from igauth.errors import NotFound
-from igauth.events import trail as events
+from igauth.events import trail
 from igauth.grants.revocations import Revocations
 from igauth.security.opaque_tokens import OpaqueTokens, sha256_hex
 from igauth.security.signed_request import SignedRequest
-from igauth.store import audit, connections, pauses, people, receipts, sessions
+from igauth.store import audit, connections, pauses, people, sessions, signed_requests
+from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database, Transaction
-from igauth.store.people import PersonRow
-from igauth.store.receipts import ReceiptRow
+from igauth.store.people import SignInRow
+from igauth.store.signed_requests import ReceiptRow
 
-DELETED = "deleted"
-NOTHING_STORED = "nothing_stored"
-SUPERSEDED = "superseded"
-_LEEWAY = timedelta(seconds=60)
+_LEEWAY: Final = timedelta(seconds=60)
+_FURTHEST: Final = timedelta(minutes=10)
+OnErased = Callable[[], Awaitable[None]]
 
 
-class Erasure:
-    """Ends what a person has with us, on their word or on Meta's."""
+class Outcome(StrEnum):
+    """What became of a signed request of Meta's."""
+
+    DELETED = "deleted"
+    NOTHING_STORED = "nothing_stored"
+    SUPERSEDED = "superseded"
+    DEAUTHORIZED = "deauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was ended: all of the person or one connection, and what Facebook is to be told."""
+
+    everything: bool
+    revocations: tuple[tuple[str, Subject], ...] = ()
+
+
+class Ending:
+    """Ends what a person has with us, on their word, the operator's, or Meta's."""
 
     def __init__(
         self,
-        *,
-        app_id: str,
-        tokens: OpaqueTokens,
         revocations: Revocations,
+        tokens: OpaqueTokens,
         database: Database,
+        *,
         clock: Clock,
+        on_erased: OnErased,
     ) -> None:
-        self._app_id = app_id
-        self._tokens = tokens
+        """`on_erased` is awaited after each commit that erased something: SQLite's log may still
+        hold a copy."""
         self._revocations = revocations
+        self._tokens = tokens
         self._database = database
         self._clock = clock
+        self._on_erased = on_erased
 
-    async def disconnect(self, person: PersonRow) -> bool:
-        """Deletes everything of this person; True when Facebook confirmed the revocation.
+    async def end_person(self, person_id: PersonId) -> bool:
+        """Deletes everything of this person; True when Meta confirmed what it had to be told.
 
         False: it is queued. Raises NotFound where another request was quicker.
         """
-        async with self._database.transaction() as tx:
-            row_id = await self._revocations.queue(tx, person.facebook_user_id)
-            if not await self._erase(tx, person.id, "person.disconnected"):
-                raise NotFound("There is nothing to disconnect any more.")
-        await self._database.forget_deleted()
-        return await self._revocations.try_now(row_id, person.facebook_user_id)
+        ended = await self._database.write(lambda tx: self._end_person(tx, person_id))
+        return await self._told(ended)
 
-    async def deauthorize(self, request: SignedRequest) -> None:
-        """The person removed the app at Facebook: connection `revoked`, sessions ended."""
-        async with self._database.transaction() as tx:
-            person = await self._present_person(tx, request)
-            if person is None:
-                return
-            row = await connections.find_for_person(tx, person.id)
-            if row is not None:
-                await connections.forget_token(tx, row.id)
-            await sessions.remove_all(tx, person.id)
-            await events.record(tx, "person.deauthorized", at=self._clock(), person=person.id)
+    async def end_connection(self, row: ConnectionRow) -> tuple[Ended, bool]:
+        """Ends one connection; everything, where nothing would be left to sign in with.
 
-    async def delete_data(self, signed_request: str, request: SignedRequest) -> str:
-        """Deletes everything of the person; returns the confirmation code of this request.
+        The flag is `end_person`'s. Raises NotFound where another request was quicker.
+        """
+        ended = await self._database.write(lambda tx: self._end_connection(tx, row))
+        return ended, await self._told(ended)
+
+    async def deauthorize(self, text: str, request: SignedRequest, who: SignInRow) -> None:
+        """The person removed the app at Meta: connections `revoked`, sessions ended.
+
+        `who`: the subject that the request names, at the door that it came to.
+        """
+        if await self._database.write(lambda tx: self._deauthorize(tx, text, request, who)):
+            trail.say("person.deauthorized")
+
+    async def delete_data(self, text: str, request: SignedRequest, who: SignInRow) -> str:
+        """Deletes what is stored behind that door; returns the confirmation code of this request.
 
         The same request has the same code, whatever happened since.
         """
-        codes = self._tokens.confirmation_codes(signed_request)
-        async with self._database.transaction() as tx:
-            kept = await receipts.find(tx, [sha256_hex(code) for code in codes])
-            if kept is not None:
-                return next(code for code in codes if sha256_hex(code) == kept.code_hash)
-            outcome = await self._delete(tx, request)
-            now = self._clock()
-            await receipts.add(tx, ReceiptRow(sha256_hex(codes[0]), outcome, now, now))
-        await self._database.forget_deleted()
-        return codes[0]
+        code = await self._database.write(lambda tx: self._delete_data(tx, text, request, who))
+        await self._on_erased()
+        return code
 
-    async def erase(self, user_id: AppScopedUserId) -> bool:
-        """Deletes the person of this id by hand; False where there is nobody."""
-        async with self._database.transaction() as tx:
-            erased = await self._erase_by_id(tx, user_id)
-        await self._database.forget_deleted()
+    async def erase(self, who: SignInRow) -> bool:
+        """Deletes what is stored of a subject by hand; False where there is nothing."""
+        erased = await self._database.write(lambda tx: self._erase(tx, who))
+        await self._on_erased()
         return erased
 
     async def receipt(self, code: str) -> ReceiptRow:
-        """What became of a deletion request. Raises NotFound for a code we didn't give."""
-        async with self._database.reading() as tx:
-            kept = await receipts.find(tx, [sha256_hex(code)])
-        if kept is None:
+        """What became of a deletion request. Raises NotFound for a code that we didn't give."""
+        hashes = [sha256_hex(code)]
+        found = await self._database.read(lambda tx: signed_requests.find_receipt(tx, hashes))
+        if found is None:
             raise NotFound("There is no deletion request of this code.")
-        return kept
+        return found
 
-    async def _delete(self, tx: Transaction, request: SignedRequest) -> str:
-        person = await people.find_by_facebook_id(tx, self._app_id, request.user_id)
-        if person is not None and await self._is_outdated(tx, person, request):
-            return SUPERSEDED
-        return DELETED if await self._erase_by_id(tx, request.user_id) else NOTHING_STORED
+    async def _told(self, ended: Ended) -> bool:
+        trail.say("person.disconnected" if ended.everything else "connection.disconnected")
+        await self._on_erased()
+        told = [await self._revocations.try_now(*each) for each in ended.revocations]
+        return all(told)
 
-    async def _erase_by_id(self, tx: Transaction, user_id: AppScopedUserId) -> bool:
-        await self._revocations.cancel(tx, user_id)
-        person = await people.find_by_facebook_id(tx, self._app_id, user_id)
-        return person is not None and await self._erase(tx, person.id, "person.erased")
+    def _end_person(self, tx: Transaction, person_id: PersonId) -> Ended:
+        if not people.lock(tx, person_id):
+            raise NotFound("There is nothing to disconnect any more.")
+        sign_ins = people.list_sign_ins(tx, person_id)
+        queued = self._queue(tx, sign_ins)
+        self._erase_person(tx, person_id, "person.disconnected")
+        return Ended(everything=True, revocations=queued)
 
-    async def _erase(self, tx: Transaction, person_id: PersonId, event: str) -> bool:
-        audit_hash = self._tokens.audit_hash(person_id)
-        await audit.forget_person(tx, person_id, audit_hash)
-        await pauses.remove(tx, [f"person:{person_id}"])
-        await events.record(tx, event, at=self._clock(), person=audit_hash)
-        return await people.remove(tx, person_id)
+    def _end_connection(self, tx: Transaction, row: ConnectionRow) -> Ended:
+        if not people.lock(tx, row.person_id):
+            raise NotFound("There is nothing to disconnect any more.")
+        own = SignInRow(row.provider, row.app_id, row.subject)
+        left = [each for each in people.list_sign_ins(tx, row.person_id) if each != own]
+        others = [
+            each for each in connections.list_for_person(tx, row.person_id) if each.id != row.id
+        ]
+        if not left or not others:
+            return self._end_person(tx, row.person_id)
+        queued = self._queue(tx, [own])
+        self._end_alone(tx, row)
+        return Ended(everything=False, revocations=queued)
 
-    async def _present_person(self, tx: Transaction, request: SignedRequest) -> PersonRow | None:
-        """The person that the request is about, unless they connected again after it."""
-        person = await people.find_by_facebook_id(tx, self._app_id, request.user_id)
-        if person is None or await self._is_outdated(tx, person, request):
-            return None
-        return person
+    def _end_alone(self, tx: Transaction, row: ConnectionRow) -> None:
+        if not connections.remove(tx, row):
+            raise NotFound("There is nothing to disconnect any more.")
+        people.remove_sign_in(tx, SignInRow(row.provider, row.app_id, row.subject))
+        trail.keep(
+            tx,
+            "connection.disconnected",
+            at=self._clock(),
+            person=row.person_id,
+            connection=row.id,
+        )
 
-    async def _is_outdated(
-        self, tx: Transaction, person: PersonRow, request: SignedRequest
+    def _queue(
+        self, tx: Transaction, sign_ins: Sequence[SignInRow]
+    ) -> tuple[tuple[str, Subject], ...]:
+        """Only Facebook takes a grant back by a call (contract §10)."""
+        subjects = [each.subject for each in sign_ins if each.provider is Provider.FACEBOOK]
+        return tuple((self._revocations.queue(tx, subject), subject) for subject in subjects)
+
+    def _deauthorize(
+        self, tx: Transaction, text: str, request: SignedRequest, who: SignInRow
     ) -> bool:
-        row = await connections.find_for_person(tx, person.id)
-        return row is not None and request.issued_at < row.connected_at - _LEEWAY
+        now = self._clock()
+        receipt = ReceiptRow(Outcome.DEAUTHORIZED, now, now)
+        if not signed_requests.add(tx, sha256_hex(text), code_hash=None, receipt=receipt):
+            return False
+        rows = self._present(tx, request, who)
+        for row in rows:
+            people.lock(tx, row.person_id)
+            connections.save_removed(tx, row)
+            if people.find_by_sign_in(tx, row.provider, row.app_id, row.subject) == row.person_id:
+                sessions.remove_all(tx, row.person_id)
+            trail.keep(
+                tx,
+                "person.deauthorized",
+                at=now,
+                actor="meta",
+                person=row.person_id,
+                connection=row.id,
+            )
+        return bool(rows)
+
+    def _delete_data(
+        self, tx: Transaction, text: str, request: SignedRequest, who: SignInRow
+    ) -> str:
+        codes = self._tokens.confirmation_codes(text)
+        kept = signed_requests.find_code_hash(tx, sha256_hex(text))
+        for code in codes if kept is not None else ():
+            if sha256_hex(code) == kept:
+                return code
+        now, outcome = self._clock(), self._deletion(tx, request, who)
+        whole = outcome is not Outcome.DELETED or not self._database.is_sqlite
+        receipt = ReceiptRow(outcome, now, now if whole else None)
+        signed_requests.add(tx, sha256_hex(text), code_hash=sha256_hex(codes[0]), receipt=receipt)
+        return codes[0]
+
+    def _deletion(self, tx: Transaction, request: SignedRequest, who: SignInRow) -> Outcome:
+        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
+        if known and not self._present(tx, request, who):
+            return Outcome.SUPERSEDED
+        return Outcome.DELETED if self._erase(tx, who) else Outcome.NOTHING_STORED
+
+    def _present(
+        self, tx: Transaction, request: SignedRequest, who: SignInRow
+    ) -> list[ConnectionRow]:
+        """Connections that the request is about: not those that began after it, and none for one
+        that comes from the future."""
+        if request.issued_at > self._clock() + _FURTHEST:
+            return []
+        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
+        return [row for row in known if request.issued_at >= row.connected_at - _LEEWAY]
+
+    def _erase(self, tx: Transaction, who: SignInRow) -> bool:
+        """Everything of a subject behind one door; the person too where no sign-in is left."""
+        self._revocations.cancel(tx, who.subject)
+        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
+        owner = people.find_by_sign_in(tx, who.provider, who.app_id, who.subject)
+        for row in known:
+            people.lock(tx, row.person_id)
+            own = SignInRow(row.provider, row.app_id, row.subject)
+            if [each for each in people.list_sign_ins(tx, row.person_id) if each != own]:
+                self._end_alone(tx, row)
+            else:
+                self._erase_person(tx, row.person_id, "person.erased")
+        if owner is not None and not known:
+            self._erase_person(tx, owner, "person.erased")
+        return bool(known or owner)
+
+    def _erase_person(self, tx: Transaction, person_id: PersonId, event: str) -> None:
+        audit_hash = self._tokens.audit_hash(person_id)
+        audit.forget_person(tx, person_id, audit_hash)
+        pauses.remove(tx, [f"person:{person_id}"])
+        trail.keep(tx, event, at=self._clock(), person=audit_hash)
+        people.remove(tx, person_id)

@@ -1,128 +1,168 @@
-"""Revocations at Facebook: now where it answers, queued where it doesn't.
+"""Revocations at Meta: now where it answers, queued where it doesn't.
 
-The queue knows the sealed app-scoped id and nothing else, and works with the app's own token.
+The queue knows a sealed app-scoped id, its keyed hash and its own dates; the call is made with
+the app's own token (graph-facts 9.2). Only Facebook has such a call (contract §10).
 """
 
-import uuid
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 import structlog
 
-from igauth.domain import AppScopedUserId, Clock
-from igauth.events import trail as events
+from igauth.domain import Clock, Provider, Subject
+from igauth.events import trail
+from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
-from igauth.meta.facebook.tokens import FacebookOAuth
-from igauth.security.sealing import Place, Sealer, Unopenable
-from igauth.store import people
+from igauth.security.opaque_tokens import OpaqueTokens
+from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
+from igauth.store import leases, people, sealed
 from igauth.store import revocations as store
 from igauth.store.database import Database, Transaction
+from igauth.store.leases import Lease
 from igauth.store.revocations import RevocationRow
 
 _log = structlog.stdlib.get_logger("igauth.revocations")
-_FIRST_RETRY = timedelta(minutes=1)
-_LONGEST_RETRY = timedelta(hours=6)
-_LEASE = timedelta(minutes=2)
-_BATCH = 20
+_FIRST_RETRY: Final = timedelta(minutes=1)
+_LONGEST_RETRY: Final = timedelta(hours=6)
+_BATCH: Final = 10
+_MANY: Final = 1_000
 
 
 class Revocations:
-    """Tells Facebook that a person's grant has ended."""
+    """Tells Facebook that a person's grant has ended. `door` None: Facebook's is closed."""
 
     def __init__(
         self,
+        door: Door | None,
         *,
-        app_id: str,
-        oauth: FacebookOAuth,
         sealer: Sealer,
+        tokens: OpaqueTokens,
         database: Database,
         clock: Clock,
     ) -> None:
-        self._app_id = app_id
-        self._oauth = oauth
+        self._door = door
         self._sealer = sealer
+        self._tokens = tokens
         self._database = database
         self._clock = clock
 
-    async def queue(self, tx: Transaction, user_id: AppScopedUserId) -> str:
+    def queue(self, tx: Transaction, subject: Subject) -> str:
         """Queues a revocation, to be tried at once or by the next sweep; returns its row's id."""
         row_id, now = store.new_id(), self._clock()
-        sealed = self._sealer.seal(user_id, _place(row_id, self._app_id))
-        await store.add(tx, row_id, sealed, now=now, next_attempt_at=now + _FIRST_RETRY)
+        store.add(
+            tx,
+            row_id,
+            sealed_subject=self._sealer.seal(subject, self._place(row_id)),
+            subject_hash=self._tokens.subject_hash(subject),
+            kid=self._sealer.newest,
+            now=now,
+            next_attempt_at=now + _FIRST_RETRY,
+        )
         return row_id
 
-    async def cancel(self, tx: Transaction, user_id: AppScopedUserId) -> None:
-        """The person consented anew: what was queued for them must not end it."""
-        rows = await store.list_readable(tx)
-        await store.remove(tx, [row.id for row in rows if self._opened(row) == user_id])
+    def hashes(self, subject: Subject) -> tuple[str, ...]:
+        """What a subject's revocations may be queued under."""
+        return self._tokens.subject_hashes(subject)
 
-    async def try_now(self, row_id: str, user_id: AppScopedUserId) -> bool:
+    def cancel(self, tx: Transaction, subject: Subject) -> None:
+        """Nothing that is queued for this subject is to be carried out any more."""
+        store.cancel(tx, self.hashes(subject))
+
+    async def try_now(self, row_id: str, subject: Subject) -> bool:
         """One try while a person waits; True when Facebook confirmed and the queue is clean."""
-        try:
-            await self._oauth.revoke(user_id)
-        except GraphError as error:
-            _log.warning("revocation.queued", error=str(error))
-            return False
-        await self._confirm(row_id)
-        return True
+        return await self._carry_out(row_id, subject)
 
-    async def sweep(self) -> int:
-        """Carries out what is due; returns how many were confirmed."""
-        owner, done = uuid.uuid4().hex, 0
-        while batch := await self._claim(owner):
-            for row in batch:
-                done += await self._carry_out(row, owner)
+    async def sweep(self, *, everything: bool = False) -> int:
+        """Carries out what is due, or all that is queued; returns how many were confirmed."""
+        if everything:
+            await self._make_due()
+        done = 0
+        while self._door is not None:
+            claim = partial(store.claim_attempts, now=self._clock(), limit=_BATCH)
+            lease, rows = await self._database.write(claim)
+            if not rows:
+                break
+            async with leases.kept(self._database, lease, self._clock):
+                for row in rows:
+                    done += await self._attempt(row, lease)
         return done
 
-    async def _claim(self, owner: str) -> list[RevocationRow]:
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            return await store.claim_due(tx, now=now, until=now + _LEASE, owner=owner, limit=_BATCH)
+    async def _make_due(self) -> None:
+        after = ""
+        while ids := await self._database.read(partial(store.list_ids, after=after, limit=_MANY)):
+            await self._database.write(partial(store.mark_due, ids=ids, now=self._clock()))
+            after = ids[-1]
 
-    async def _carry_out(self, row: RevocationRow, owner: str) -> bool:
-        user_id = self._opened(row)
-        if user_id is None:
-            async with self._database.transaction() as tx:
-                await store.mark_unreadable(tx, row.id)
+    async def _attempt(self, row: RevocationRow, lease: Lease) -> bool:
+        subject = self._opened(row)
+        if subject is None:
+            await self._leave(row, lease)
             return False
-        if not await self._still_wanted(row, user_id):
+        if await self._carry_out(row.id, subject):
+            return True
+        wait = min(_FIRST_RETRY * 2 ** min(row.attempts, 20), _LONGEST_RETRY)
+        again = self._clock() + wait
+        await self._database.write(lambda tx: store.postpone(tx, row, lease, again))
+        return False
+
+    async def _carry_out(self, row_id: str, subject: Subject) -> bool:
+        """Asks once more right before the call whether it is still wanted: a login that was
+        committed meanwhile has cancelled it."""
+        if self._door is None or not await self._database.write(
+            lambda tx: self._is_wanted(tx, row_id, subject)
+        ):
             return False
         try:
-            await self._oauth.revoke(user_id)
+            await self._door.revoke(subject)
         except GraphError as error:
-            _log.warning("revocation.postponed", error=str(error), attempts=row.attempts + 1)
-            await self._postpone(row, owner)
+            _log.warning("revocation.postponed", error=str(error))
             return False
-        await self._confirm(row.id)
+        await self._database.write(lambda tx: self._confirm(tx, row_id))
+        trail.say("revocation.confirmed")
         return True
 
-    async def _confirm(self, row_id: str) -> None:
-        async with self._database.transaction() as tx:
-            await store.remove(tx, [row_id])
-            await events.record(tx, "revocation.confirmed", at=self._clock())
-
-    async def _still_wanted(self, row: RevocationRow, user_id: AppScopedUserId) -> bool:
-        """Not once a login cancelled it, nor for people who have a connection again."""
-        async with self._database.transaction() as tx:
-            if not await store.exists(tx, row.id):
-                return False
-            person = await people.find_by_facebook_id(tx, self._app_id, user_id)
-            if person is None:
-                return True
-            await store.remove(tx, [row.id])
+    def _is_wanted(self, tx: Transaction, row_id: str, subject: Subject) -> bool:
+        """Not once a login cancelled it, nor for somebody whom the subject signs in again."""
+        if not store.lock(tx, row_id) or self._door is None:
             return False
+        if people.find_by_sign_in(tx, Provider.FACEBOOK, self._door.app_id, subject) is None:
+            return True
+        store.remove(tx, row_id)
+        return False
 
-    async def _postpone(self, row: RevocationRow, owner: str) -> None:
-        wait = min(_FIRST_RETRY * 2**row.attempts, _LONGEST_RETRY)
-        async with self._database.transaction() as tx:
-            await store.postpone(tx, row, owner=owner, next_attempt_at=self._clock() + wait)
+    def _confirm(self, tx: Transaction, row_id: str) -> None:
+        store.remove(tx, row_id)
+        trail.keep(tx, "revocation.confirmed", at=self._clock(), actor="keeper")
 
-    def _opened(self, row: RevocationRow) -> AppScopedUserId | None:
+    async def _leave(self, row: RevocationRow, lease: Lease) -> None:
+        """A row that can't be opened: left to a replica that has its key, if there is one."""
+        kid = kid_of(row.sealed_subject or "")
+        later = self._clock() + _LONGEST_RETRY
+
+        def unit(tx: Transaction) -> bool:
+            if kid is not None and not self._sealer.knows(kid) and sealed.knows(tx, kid):
+                store.postpone(tx, row, lease, later)
+                return False
+            store.mark_unreadable(tx, row.id)
+            return True
+
+        if await self._database.write(unit):
+            _log.error("revocation.unreadable", row=row.id)
+        elif row.attempts == 0:
+            _log.warning("revocation.key_not_here", row=row.id, kid=kid)
+
+    def _opened(self, row: RevocationRow) -> Subject | None:
         try:
-            sealed = row.sealed_user_id or ""
-            return AppScopedUserId(self._sealer.open(sealed, _place(row.id, self._app_id)))
+            return Subject(self._sealer.open(row.sealed_subject or "", self._place(row.id)))
         except Unopenable:
             return None
 
+    def _place(self, row_id: str) -> Place:
+        app_id = self._door.app_id if self._door else ""
+        return revocation_place(row_id, app_id)
 
-def _place(row_id: str, app_id: str) -> Place:
-    return Place("revocations", "sealed_user_id", row_id, app_id, "")
+
+def revocation_place(row_id: str, app_id: str) -> Place:
+    """Where a queued id lies; it is this app's, and nobody's."""
+    return Place("revocations", "sealed_subject", row_id, Provider.FACEBOOK, app_id, "")

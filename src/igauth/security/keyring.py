@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     SESSION_HASH = "session-hash"
     CONFIRMATION_CODE = "confirmation-code"
     AUDIT_HASH = "audit-hash"
+    SUBJECT_HASH = "subject-hash"
     CHECK = "key-check"
 
 

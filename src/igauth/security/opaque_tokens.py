@@ -55,6 +55,16 @@ class OpaqueTokens:
             self._ring.mac(Purpose.CONFIRMATION_CODE, message, kid)[:16].hex() for kid in self._ring
         )
 
+    def subject_hash(self, subject: str) -> str:
+        """What the queue of revocations keeps of a subject, beside its sealed id."""
+        return self._ring.mac(Purpose.SUBJECT_HASH, subject.encode()).hex()
+
+    def subject_hashes(self, subject: str) -> tuple[str, ...]:
+        """The hashes that a subject may be queued under, one for each key."""
+        return tuple(
+            self._ring.mac(Purpose.SUBJECT_HASH, subject.encode(), kid).hex() for kid in self._ring
+        )
+
     def audit_hash(self, identity: str) -> str:
         """What the audit trail keeps of an erased person."""
         return self._ring.mac(Purpose.AUDIT_HASH, identity.encode()).hex()[:32]

@@ -1,7 +1,7 @@
 """Sealing: AES-256-GCM bound to where the value lies (NIST SP 800-38D; contract §7).
 
 A sealed value reads `v1.{kid}.{base64url(nonce | ciphertext | tag)}`. Its associated data names
-version, key, table, column, row, app and person, so that a value moved elsewhere doesn't open.
+version, key, table, column, row, door, app and person, so that a value moved elsewhere doesn't open.
 """
 
 import base64
@@ -32,6 +32,7 @@ class Place:
     table: str
     column: str
     row: str
+    door: str
     app_id: str
     person: str
 
@@ -68,9 +69,10 @@ class Sealer:
         """Whether the ring holds this key."""
         return kid in self._ciphers
 
-    def is_newest(self, sealed: str) -> bool:
-        """Whether the value lies under the key that seals today."""
-        return kid_of(sealed) == self._ring.newest
+    @property
+    def newest(self) -> str:
+        """The id of the key that seals today."""
+        return self._ring.newest
 
 
 def kid_of(sealed: str) -> str | None:

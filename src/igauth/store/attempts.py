@@ -1,15 +1,17 @@
 """Spent states: the mark that makes a login's state single-use on every replica."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from igauth.domain import SessionHash
 from igauth.store.database import Transaction
+from igauth.store.leases import FREED, Lease, held
 from igauth.store.models import SpentState
-from igauth.store.statements import insert_into
+from igauth.store.statements import InBoth
 
 
 class Outcome(StrEnum):
@@ -19,39 +21,61 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-async def consume(tx: Transaction, state_hash: str, *, now: datetime, expires_at: datetime) -> bool:
-    """Marks the state spent, by one statement. False: somebody else did before."""
-    statement = insert_into(tx, SpentState).values(
-        state_hash=state_hash, spent_at=now, expires_at=expires_at
-    )
-    return bool((await tx.execute(statement.on_conflict_do_nothing())).rowcount)
+@dataclass(frozen=True, slots=True)
+class SpentRow:
+    """A spent state: how its login ended (None: it runs), and until when its runner is alive."""
+
+    outcome: Outcome | None
+    leased_until: datetime | None
 
 
-async def finish(
-    tx: Transaction, state_hash: str, outcome: Outcome, session_hash: SessionHash | None = None
-) -> None:
-    """The login of this state has ended, with this session or with none."""
+_SPEND = InBoth(lambda _, insert: insert(SpentState).on_conflict_do_nothing())
+_FIND = select(SpentState.outcome, SpentState.leased_until).where(
+    SpentState.state_hash == bindparam("state_hash")
+)
+
+
+def consume(
+    tx: Transaction, state_hash: str, *, owner: str, now: datetime, expires_at: datetime
+) -> bool:
+    """Marks the state spent, by one statement, and leases it. False: somebody did before."""
+    values = {
+        "state_hash": state_hash,
+        "expires_at": expires_at,
+        "outcome": None,
+        "session_hash": None,
+    }
+    return bool(_SPEND.execute(tx, values | held(owner, now)).rowcount)
+
+
+def lease(state_hash: str) -> Lease:
+    """A lease for whoever runs the login of this state; `consume` takes it."""
+    return Lease(SpentState, SpentState.state_hash == state_hash)
+
+
+def finish(tx: Transaction, state_hash: str, outcome: Outcome) -> None:
+    """The login of this state has ended without a session."""
     statement = update(SpentState).where(SpentState.state_hash == state_hash)
-    await tx.execute(statement.values(outcome=outcome.value, session_hash=session_hash))
+    tx.execute(statement.values(outcome=outcome.value, **FREED))
 
 
-async def made_session(tx: Transaction, state_hash: str, hashes: Sequence[SessionHash]) -> bool:
+def made_session(tx: Transaction, state_hash: str, hashes: Sequence[SessionHash]) -> bool:
     """Whether the login of this state made the session under one of these hashes."""
     statement = select(SpentState.state_hash).where(
         SpentState.state_hash == state_hash, SpentState.session_hash.in_(hashes)
     )
-    return (await tx.execute(statement)).first() is not None
+    return tx.execute(statement).first() is not None
 
 
-async def find_outcome(tx: Transaction, state_hash: str) -> tuple[datetime, Outcome | None] | None:
-    """When the state was spent, and how its login ended (None: it still runs)."""
-    statement = select(SpentState.spent_at, SpentState.outcome)
-    row = (await tx.execute(statement.where(SpentState.state_hash == state_hash))).one_or_none()
+def find(tx: Transaction, state_hash: str) -> SpentRow | None:
+    """The state, if it was spent."""
+    row = tx.execute(_FIND, {"state_hash": state_hash}).one_or_none()
     if row is None:
         return None
-    return row.spent_at, None if row.outcome is None else Outcome(row.outcome)
+    return SpentRow(None if row.outcome is None else Outcome(row.outcome), row.leased_until)
 
 
-async def prune(tx: Transaction, now: datetime) -> int:
-    """Deletes marks that no cookie can match any more; returns how many."""
-    return (await tx.execute(delete(SpentState).where(SpentState.expires_at <= now))).rowcount
+def prune(tx: Transaction, now: datetime, limit: int) -> int:
+    """Deletes up to `limit` marks that no cookie can match any more; returns how many."""
+    old = select(SpentState.state_hash).where(SpentState.expires_at <= now).limit(limit)
+    return tx.execute(delete(SpentState).where(SpentState.state_hash.in_(old))).rowcount

@@ -1,43 +1,48 @@
-"""Connections: a person's grant, its sealed token, and the keeper's work on it.
+"""Connections: a person's grants, their sealed tokens, and the keeper's work on them.
 
-Every write that follows a call to Facebook is compare-and-set on `token_version`: what was
-deleted, revoked or replaced meanwhile is never written over.
+Every write that follows a call to Meta is compare-and-set on `token_version`: what was deleted,
+revoked or replaced meanwhile is never written over. Whatever others are told of raises `version`.
 """
 
-import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, or_, select, update
 
 from igauth.domain import (
-    AppScopedUserId,
+    ConnectionCause,
     ConnectionId,
     ConnectionStatus,
     GranularScopes,
     Permissions,
     PersonId,
+    Provider,
+    Subject,
 )
 from igauth.store.database import Transaction
-from igauth.store.models import Connection, Person
-from igauth.store.statements import insert_into
+from igauth.store.leases import FREED, Lease, claim_due
+from igauth.store.models import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """A connection as stored, with its person's Facebook id and name; instants in UTC."""
+    """A connection as stored; instants in UTC."""
 
     id: ConnectionId
     person_id: PersonId
-    facebook_app_id: str
-    facebook_user_id: AppScopedUserId
+    provider: Provider
+    app_id: str
+    subject: Subject
+    other_subject: Subject | None
     name: str | None
     status: ConnectionStatus
-    status_cause: str | None
-    sealed_token: str | None
-    token_unreadable: bool
+    cause: ConnectionCause | None
+    sealed_token: str | None = field(repr=False)
+    token_kid: str | None
     token_version: int
+    token_issued_at: datetime | None
     upgrade_pending: bool
     token_expires_at: datetime | None
     data_access_expires_at: datetime | None
@@ -47,11 +52,15 @@ class ConnectionRow:
     connected_at: datetime
     verified_at: datetime | None
     last_consent: dict[str, Any] | None
+    used_at: datetime | None
     next_check_at: datetime | None
     check_failures: int
+    version: int
 
-    def __repr__(self) -> str:
-        return f"ConnectionRow(id={self.id!r}, status={self.status!r})"
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is a token that nobody has found to be unopenable."""
+        return self.sealed_token is not None and self.token_kid is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Grant:
     """What a login, a renewal or a check learned about a grant."""
 
     status: ConnectionStatus
-    status_cause: str | None
+    cause: ConnectionCause | None
     upgrade_pending: bool
     token_expires_at: datetime | None
     data_access_expires_at: datetime | None
@@ -69,14 +78,21 @@ class Grant:
     verified_at: datetime | None
     next_check_at: datetime | None
 
+    NAMES: ClassVar = (
+        *("status", "cause", "upgrade_pending", "token_expires_at", "data_access_expires_at"),
+        *("ends_at", "granted_scopes", "declined_scopes", "granular_scopes", "verified_at"),
+        *("next_check_at", "check_failures"),
+    )
+
     def columns(self) -> dict[str, Any]:
-        """The values as the table keeps them."""
+        """The values as the table keeps them, under NAMES."""
         return {
             "status": self.status.value,
-            "status_cause": self.status_cause,
+            "cause": None if self.cause is None else self.cause.value,
             "upgrade_pending": self.upgrade_pending,
             "token_expires_at": self.token_expires_at,
             "data_access_expires_at": self.data_access_expires_at,
+            "ends_at": earliest(self.token_expires_at, self.data_access_expires_at),
             "granted_scopes": sorted(self.granted_scopes),
             "declined_scopes": sorted(self.declined_scopes),
             "granular_scopes": _granular_json(self.granular),
@@ -86,86 +102,85 @@ class Grant:
         }
 
 
-_COLUMNS = (
-    *(column for column in Connection.__table__.c if not column.name.startswith("lease")),
-    Person.facebook_app_id,
-    Person.facebook_user_id,
-    Person.name,
+@dataclass(frozen=True, slots=True)
+class SealedToken:
+    """A token sealed for its row, the key that sealed it, and when Meta issued it."""
+
+    sealed: str = field(repr=False)
+    kid: str
+    issued_at: datetime
+
+    NAMES: ClassVar = ("sealed_token", "token_kid", "token_issued_at")
+
+    def columns(self) -> dict[str, Any]:
+        """The values as the table keeps them."""
+        return {
+            "sealed_token": self.sealed,
+            "token_kid": self.kid,
+            "token_issued_at": self.issued_at,
+        }
+
+
+_NOT_READ = ("leased_until", "lease_owner", "ends_at")
+COLUMNS = tuple(each for each in Connection.__table__.c if each.name not in _NOT_READ)
+_SELECT = select(*COLUMNS)
+_OF_PERSON = _SELECT.where(Connection.person_id == bindparam("person_id")).order_by(
+    Connection.provider, Connection.connected_at, Connection.id
 )
+_BY_ID = _SELECT.where(Connection.id == bindparam("connection_id"))
+_LOCK = _BY_ID.with_for_update()
+_BY_SUBJECT = _SELECT.where(
+    Connection.provider == bindparam("provider"),
+    Connection.app_id == bindparam("app_id"),
+    or_(
+        Connection.subject == bindparam("subject"),
+        Connection.other_subject == bindparam("subject"),
+    ),
+).order_by(Connection.id)
 
 
-async def find_for_person(tx: Transaction, person_id: PersonId) -> ConnectionRow | None:
-    """The one connection of a person."""
-    return await _one(tx, _select().where(Connection.person_id == person_id))
+def list_for_person(tx: Transaction, person_id: PersonId) -> list[ConnectionRow]:
+    """All connections of a person: Facebook's first, then in the order they were made."""
+    return [read(row) for row in tx.execute(_OF_PERSON, {"person_id": person_id}).all()]
 
 
-async def find(tx: Transaction, connection_id: ConnectionId) -> ConnectionRow | None:
+def list_by_subject(
+    tx: Transaction, provider: Provider, app_id: str, subject: Subject
+) -> list[ConnectionRow]:
+    """Everybody's connections to this subject, known by either of its ids."""
+    named = {"provider": provider.value, "app_id": app_id, "subject": subject}
+    return [read(row) for row in tx.execute(_BY_SUBJECT, named).all()]
+
+
+def find(tx: Transaction, connection_id: ConnectionId) -> ConnectionRow | None:
     """The connection of this id, whoever's it is."""
-    return await _one(tx, _select().where(Connection.id == connection_id))
+    row = tx.execute(_BY_ID, {"connection_id": connection_id}).one_or_none()
+    return None if row is None else read(row)
 
 
-async def reserve(tx: Transaction, person_id: PersonId, now: datetime) -> ConnectionRow:
-    """The person's connection, made empty where there is none: it has an id to seal for."""
-    statement = insert_into(tx, Connection).values(
-        id=str(uuid.uuid4()),
-        person_id=person_id,
-        status=ConnectionStatus.RECONNECT_REQUIRED.value,
-        token_unreadable=False,
-        token_version=0,
-        upgrade_pending=False,
-        granted_scopes=[],
-        declined_scopes=[],
-        connected_at=now,
-        check_failures=0,
-    )
-    await tx.execute(statement.on_conflict_do_nothing(index_elements=["person_id"]))
-    row = await find_for_person(tx, person_id)
-    assert row is not None  # noqa: S101  # inserted or there already, in this transaction
-    return row
+def lock(tx: Transaction, connection_id: ConnectionId) -> ConnectionRow | None:
+    """The connection as it is now, which nobody else changes until the transaction ends."""
+    row = tx.execute(_LOCK, {"connection_id": connection_id}).one_or_none()
+    return None if row is None else read(row)
 
 
-async def save_login(
-    tx: Transaction,
-    connection_id: ConnectionId,
-    *,
-    sealed_token: str,
-    grant: Grant,
-    last_consent: dict[str, Any] | None,
-    now: datetime,
-) -> None:
-    """A fresh consent: new token, new facts; whoever held a lease has lost it."""
-    statement = (
-        update(Connection)
-        .where(Connection.id == connection_id)
-        .values(
-            sealed_token=sealed_token,
-            token_unreadable=False,
-            token_version=Connection.token_version + 1,
-            connected_at=now,
-            last_consent=last_consent,
-            leased_until=None,
-            lease_owner=None,
-            **grant.columns(),
-        )
-    )
-    await tx.execute(statement)
-
-
-async def save_check(
-    tx: Transaction, row: ConnectionRow, grant: Grant, *, sealed_token: str | None = None
+def save_check(
+    tx: Transaction, row: ConnectionRow, grant: Grant, *, token: SealedToken | None = None
 ) -> bool:
     """What a check or renewal learned; False if the connection changed or went meanwhile."""
-    values = grant.columns() | {"leased_until": None, "lease_owner": None}
-    if sealed_token is not None:
-        values |= {"sealed_token": sealed_token, "token_version": row.token_version + 1}
-    return await _compare_and_set(tx, row, values)
+    values = grant.columns() | FREED
+    if token is not None:
+        values |= token.columns() | {"token_version": row.token_version + 1}
+    if (grant.status, grant.cause) != (row.status, row.cause):
+        values["version"] = Connection.version + 1
+    return _compare_and_set(tx, row, values)
 
 
-async def save_status(
+def save_status(
     tx: Transaction,
     row: ConnectionRow,
     status: ConnectionStatus,
-    cause: str | None,
+    cause: ConnectionCause | None,
     *,
     verified_at: datetime | None,
     next_check_at: datetime | None,
@@ -173,154 +188,139 @@ async def save_status(
     """A change of state alone. Without a next check, the connection leaves the keeper's sweep."""
     values: dict[str, Any] = {
         "status": status.value,
-        "status_cause": cause,
+        "cause": None if cause is None else cause.value,
         "next_check_at": next_check_at,
-        "leased_until": None,
-        "lease_owner": None,
+        "verified_at": verified_at or row.verified_at,
+        "version": Connection.version + 1,
+        **FREED,
     }
-    if verified_at is not None:
-        values["verified_at"] = verified_at
-    return await _compare_and_set(tx, row, values)
+    return _compare_and_set(tx, row, values)
 
 
-async def save_removed(tx: Transaction, row: ConnectionRow, cause: str) -> bool:
-    """The person removed the app, as a call of ours found out: no token is kept."""
-    return await _compare_and_set(tx, row, _removed(cause))
+def save_removed(tx: Transaction, row: ConnectionRow) -> bool:
+    """The person removed the app: the connection stays, `revoked`, without a token."""
+    values = {
+        "status": ConnectionStatus.REVOKED.value,
+        "cause": ConnectionCause.APP_REMOVED.value,
+        "sealed_token": None,
+        "token_kid": None,
+        "token_issued_at": None,
+        "token_version": Connection.token_version + 1,
+        "upgrade_pending": False,
+        "next_check_at": None,
+        "version": Connection.version + 1,
+        **FREED,
+    }
+    return _compare_and_set(tx, row, values)
 
 
-async def save_permissions(tx: Transaction, row: ConnectionRow, permissions: Permissions) -> bool:
+def save_permissions(tx: Transaction, row: ConnectionRow, permissions: Permissions) -> bool:
     """What is granted now, as a listing found out."""
     values = {
         "granted_scopes": sorted(permissions.granted),
         "declined_scopes": sorted(permissions.declined),
     }
-    return await _compare_and_set(tx, row, values)
+    return _compare_and_set(tx, row, values)
 
 
-async def save_consent_diff(
-    tx: Transaction, row: ConnectionRow, last_consent: dict[str, Any]
-) -> bool:
+def save_consent_diff(tx: Transaction, row: ConnectionRow, last_consent: dict[str, Any]) -> bool:
     """The diff of a consent whose listing came after the login."""
-    return await _compare_and_set(tx, row, {"last_consent": last_consent})
+    return _compare_and_set(tx, row, {"last_consent": last_consent})
 
 
-async def mark_unreadable(tx: Transaction, row: ConnectionRow) -> bool:
+def mark_unreadable(tx: Transaction, row: ConnectionRow) -> bool:
     """The sealed token can't be opened: kept, but good for nothing until the next login."""
-    values = {
-        "token_unreadable": True,
-        "status": ConnectionStatus.RECONNECT_REQUIRED.value,
-        "status_cause": "token_unreadable",
-        "next_check_at": None,
-    }
-    return await _compare_and_set(tx, row, values)
+    return _compare_and_set(tx, row, UNREADABLE)
 
 
-async def forget_token(tx: Transaction, connection_id: ConnectionId) -> None:
-    """The person removed the app, as Meta told us: the row stays, revoked, without a token."""
-    statement = update(Connection).where(Connection.id == connection_id)
-    await tx.execute(statement.values(**_removed("app_removed")))
+UNREADABLE: dict[str, Any] = {
+    "token_kid": None,
+    "status": ConnectionStatus.RECONNECT_REQUIRED.value,
+    "cause": ConnectionCause.TOKEN_UNREADABLE.value,
+    "next_check_at": None,
+    "version": Connection.version + 1,
+}
+"""The columns of a connection whose token can't be opened."""
 
 
-async def mark_due(tx: Transaction, now: datetime, *, everything: bool = False) -> None:
-    """Makes missed upgrades due at once, or all connections that hold a readable token."""
-    wanted = Connection.sealed_token.is_not(None) & ~Connection.token_unreadable
-    if not everything:
-        wanted &= Connection.upgrade_pending & Connection.next_check_at.is_not(None)
-    await tx.execute(update(Connection).where(wanted).values(next_check_at=now))
+def remove(tx: Transaction, row: ConnectionRow) -> bool:
+    """Deletes the connection and its listing."""
+    return bool(tx.execute(delete(Connection).where(Connection.id == row.id)).rowcount)
 
 
-async def claim_due(
-    tx: Transaction, *, now: datetime, until: datetime, owner: str, limit: int
-) -> list[ConnectionRow]:
-    """Takes up to `limit` due connections for `owner`, oldest first; each replica gets others."""
-    free = or_(Connection.leased_until.is_(None), Connection.leased_until < now)
-    due = select(Connection.id).where(Connection.next_check_at <= now, free)
-    due = due.order_by(Connection.next_check_at, Connection.id).limit(limit)
-    # A CTE: PostgreSQL may run a plain subquery once for each row, and so beyond its limit.
-    once = due.with_for_update(skip_locked=True).cte("due")
-    claimed = await tx.execute(
-        update(Connection)
-        .where(Connection.id.in_(select(once.c.id)))
-        .values(leased_until=until, lease_owner=owner)
-        .returning(Connection.id)
-    )
-    ids = [row.id for row in claimed.all()]
-    rows = await tx.execute(_select().where(Connection.id.in_(ids)).order_by(Connection.id))
-    return [_row(row) for row in rows.all()]
+def mark_due(tx: Transaction, ids: Sequence[ConnectionId], now: datetime) -> None:
+    """Makes these connections due at once."""
+    tx.execute(update(Connection).where(Connection.id.in_(ids)).values(next_check_at=now))
 
 
-async def release(
-    tx: Transaction, row: ConnectionRow, *, owner: str, next_check_at: datetime, failures: int
-) -> None:
+def list_missing_upgrade(tx: Transaction, after: str, limit: int) -> list[ConnectionId]:
+    """Ids of connections whose token is still short-lived, `limit` of them beyond `after`."""
+    statement = select(Connection.id).where(Connection.upgrade_pending, Connection.id > after)
+    return _ids(tx, statement.where(Connection.next_check_at.is_not(None)), limit)
+
+
+def list_readable(tx: Transaction, after: str, limit: int) -> list[ConnectionId]:
+    """Ids of connections that hold a readable token, likewise."""
+    statement = select(Connection.id).where(Connection.id > after)
+    return _ids(tx, statement.where(Connection.token_kid.is_not(None)), limit)
+
+
+def claim_checks(
+    tx: Transaction, *, now: datetime, limit: int
+) -> tuple[Lease, list[ConnectionRow]]:
+    """Takes up to `limit` connections that are due, oldest first; each replica gets others."""
+    lease, ids = claim_due(tx, Connection, Connection.next_check_at, now=now, limit=limit)
+    rows = tx.execute(_SELECT.where(Connection.id.in_(ids))) if ids else ()
+    return lease, [read(row) for row in rows]
+
+
+def postpone(tx: Transaction, row: ConnectionRow, lease: Lease, *, next_check_at: datetime) -> None:
     """Gives a claimed connection back after a transient failure."""
-    statement = (
-        update(Connection)
-        .where(Connection.id == row.id, Connection.lease_owner == owner)
-        .values(
-            leased_until=None,
-            lease_owner=None,
-            next_check_at=next_check_at,
-            check_failures=failures,
-        )
+    statement = update(Connection).where(
+        Connection.id == row.id, Connection.lease_owner == lease.owner
     )
-    await tx.execute(statement)
+    failures = row.check_failures + 1
+    tx.execute(statement.values(next_check_at=next_check_at, check_failures=failures, **FREED))
 
 
-async def count_by_status(tx: Transaction) -> dict[str, int]:
-    """How many connections are in each state."""
-    statement = select(Connection.status, func.count().label("number")).group_by(Connection.status)
-    return {row.status: row.number for row in (await tx.execute(statement)).all()}
-
-
-async def oldest_check(tx: Transaction) -> datetime | None:
-    """When the longest unchecked live connection was last checked."""
-    live = Connection.next_check_at.is_not(None)
-    statement = select(func.min(Connection.verified_at)).where(live)
-    return (await tx.execute(statement)).scalar_one()
-
-
-def _removed(cause: str) -> dict[str, Any]:
-    return {
-        "status": ConnectionStatus.REVOKED.value,
-        "status_cause": cause,
-        "sealed_token": None,
-        "token_unreadable": False,
-        "token_version": Connection.token_version + 1,
-        "upgrade_pending": False,
-        "next_check_at": None,
-        "leased_until": None,
-        "lease_owner": None,
-    }
-
-
-async def _compare_and_set(tx: Transaction, row: ConnectionRow, values: dict[str, Any]) -> bool:
-    statement = (
-        update(Connection)
-        .where(Connection.id == row.id, Connection.token_version == row.token_version)
-        .values(**values)
-    )
-    return bool((await tx.execute(statement)).rowcount)
-
-
-def _select() -> Select[Any]:
-    return select(*_COLUMNS).join(Person, Person.id == Connection.person_id)
-
-
-async def _one(tx: Transaction, statement: Select[Any]) -> ConnectionRow | None:
-    row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else _row(row)
-
-
-def _row(row: Row[Any]) -> ConnectionRow:
-    values = dict(row._mapping)
+def read(row: Row[Any] | Sequence[Any]) -> ConnectionRow:
+    """A row of COLUMNS."""
+    values = dict(zip(_NAMES, row, strict=False))
     targets = values.pop("granular_scopes")
     return ConnectionRow(
+        provider=Provider(values.pop("provider")),
         status=ConnectionStatus(values.pop("status")),
+        cause=_cause(values.pop("cause")),
         granted_scopes=frozenset(values.pop("granted_scopes")),
         declined_scopes=frozenset(values.pop("declined_scopes")),
         granular=None if targets is None else _granular(targets),
         **values,
     )
+
+
+def earliest(*instants: datetime | None) -> datetime | None:
+    """The first of the dates that are known."""
+    return min((each for each in instants if each is not None), default=None)
+
+
+_NAMES = tuple(column.name for column in COLUMNS)
+
+
+def _compare_and_set(tx: Transaction, row: ConnectionRow, values: dict[str, Any]) -> bool:
+    statement = (
+        update(Connection)
+        .where(Connection.id == row.id, Connection.token_version == row.token_version)
+        .values(**values)
+    )
+    return bool(tx.execute(statement).rowcount)
+
+
+def _ids(tx: Transaction, statement: Select[Any], limit: int) -> list[ConnectionId]:
+    return list(tx.execute(statement.order_by(Connection.id).limit(limit)).scalars())
+
+
+def _cause(word: str | None) -> ConnectionCause | None:
+    return None if word is None else ConnectionCause(word)
 
 
 def _granular(targets: dict[str, Any]) -> GranularScopes:

@@ -1,32 +1,45 @@
-"""The engine(s), and the one way to a transaction.
+"""The one way to the database: a unit of work, whole or not at all.
 
-SQLite gets two engines on one file: readers, and one writer that begins IMMEDIATE, because a
-deferred transaction that turns into a write fails at once under load. PostgreSQL gets one.
-Driver errors are mapped here and nowhere else.
+    await database.write(unit)   a transaction: commits at its end, rolls back on any exception
+    await database.read(unit)    reads alone
+
+A unit is a plain function of a Core connection, which repositories work on; it may run more than
+once, since deadlocks, busy databases and connections found dead are met by repeating it, so it
+changes nothing but the database. On SQLite units run in the connection's own thread (`sqlite`),
+one writer and a few readers; on PostgreSQL on a pool (`postgres`). Driver errors are mapped here
+and nowhere else.
 """
 
 import asyncio
+import random
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from igauth.errors import DatabaseUnavailable
+from igauth.errors import DatabaseUnavailable, Overloaded
+from igauth.store import postgres
+from igauth.store.sqlite import SqliteThread
 
-Transaction = AsyncConnection
-"""What repositories work on: a write transaction, or a connection for reads."""
+Transaction = Connection
+"""What repositories work on."""
 
-RETRY_AFTER_SECONDS = 5
-_BUSY_MILLISECONDS = 5_000
-_POOL_WAIT_SECONDS = 2
-_RETURNING: set[asyncio.Future[None]] = set()
-_STATEMENT_SECONDS = 5
+Result = TypeVar("Result")
+Unit = Callable[[Transaction], Result]
+
+RETRY_AFTER_SECONDS: Final = 5
+MOST_WAITING: Final = 1_000
+_READERS: Final = 3
+_PATIENCE_SECONDS: Final = 5.0
+_SHORTEST_PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+_REPEATABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 
 
 class Database:
@@ -35,155 +48,166 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite:
-            self._reader = _sqlite_engine(self.url, pool_size=5, begin="BEGIN")
-            self._writer = _sqlite_engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
-        else:
-            self._reader = self._writer = _postgres_engine(self.url)
+        self._engine: _Sqlite | _Postgres = _Sqlite(self) if self.is_sqlite else _Postgres(self)
+        self._waiting = 0
+        self._working: set[asyncio.Task[Any]] = set()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
-        """A write transaction: commits at the end, rolls back on any exception.
+    async def write(
+        self, unit: Unit[Result], *, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> Result:
+        """Runs `unit` in a transaction. Raises DatabaseUnavailable, or Overloaded at once.
 
-        Raises DatabaseUnavailable where the database doesn't answer.
+        A caller that is cancelled leaves the transaction to end by itself. Deadlocks and a busy
+        database are met by repeating within `patience_seconds`.
         """
-        with _mapped_errors():
-            async with _checked_out(self._writer) as connection, connection.begin():
-                yield connection
+        return await self._run(self._engine.write, unit, patience_seconds)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncConnection]:
-        """A connection for reads only. Raises DatabaseUnavailable."""
-        with _mapped_errors():
-            async with _checked_out(self._reader) as connection:
-                yield connection
-
-    async def ping(self) -> None:
-        """One read. Raises DatabaseUnavailable."""
-        async with self.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+    async def read(self, unit: Unit[Result]) -> Result:
+        """Runs `unit` on a connection for reads only. Raises DatabaseUnavailable, Overloaded."""
+        return await self._run(self._engine.read, unit, _PATIENCE_SECONDS)
 
     async def warm(self) -> None:
         """Opens the connection for writes, so that the first login doesn't wait for it."""
         with suppress(DatabaseUnavailable):  # a full disk must not end reading
-            async with self.transaction() as connection:
-                await connection.execute(text("SELECT 1"))
+            await self.write(lambda tx: tx.execute(text("SELECT 1")).scalar_one())
 
-    async def forget_deleted(self) -> None:
-        """Moves SQLite's log into the file and empties it, so that erased rows leave no copy."""
-        if not self.is_sqlite:
-            return
-        with _mapped_errors():
-            async with self._writer.connect() as connection:
-                raw = await connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    async def empty_log(self) -> bool:
+        """Removes what was erased from SQLite's write-ahead log, too; False: a reader is open.
+
+        Never waits for anybody. Raises DatabaseUnavailable.
+        """
+        try:
+            return await self._engine.empty_log()
+        except Exception as error:
+            raise _refused(error) from error
 
     async def close(self) -> None:
-        """Ends every connection, also those that are on their way back."""
-        await asyncio.gather(*_RETURNING)
-        await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        """Ends every connection, after what still runs."""
+        if self._working:
+            await asyncio.wait(self._working)
+        await self._engine.close()
+
+    async def _run(
+        self,
+        run: Callable[[Unit[Result]], Coroutine[Any, Any, Result]],
+        unit: Unit[Result],
+        patience_seconds: float,
+    ) -> Result:
+        if self._waiting >= MOST_WAITING:
+            raise Overloaded
+        self._waiting += 1
+        work = asyncio.ensure_future(_repeated(run, unit, patience_seconds))
+        self._working.add(work)
+        work.add_done_callback(self._done)
+        return await asyncio.shield(work)
+
+    def _done(self, work: asyncio.Task[Any]) -> None:
+        self._waiting -= 1
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # told to whoever still waits
 
 
-@asynccontextmanager
-async def _checked_out(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
-    """A connection of the pool, which gets it back even if whoever asked is cancelled meanwhile."""
-    connection = engine.connect()
-    starting = asyncio.ensure_future(connection.start())
-    try:
-        await asyncio.shield(starting)
-        yield connection
-    except asyncio.CancelledError:
-        _keep_until_done(_given_back(connection, starting))
-        raise
-    except BaseException:
-        await asyncio.shield(_given_back(connection, starting))
-        raise
-    await asyncio.shield(_given_back(connection, starting))
+async def _repeated(
+    run: Callable[[Unit[Result]], Coroutine[Any, Any, Result]],
+    unit: Unit[Result],
+    patience_seconds: float,
+) -> Result:
+    """The unit, again while the database asks for it; every other failure in our words."""
+    until = time.monotonic() + patience_seconds
+    pause = _SHORTEST_PAUSE_SECONDS
+    stale = postgres.POOL_CONNECTIONS + 1
+    while True:
+        try:
+            return await run(unit)
+        except Exception as error:
+            if _is_stale(error) and stale > 0:
+                stale, wait = stale - 1, 0.0
+            elif _is_contended(error) and time.monotonic() < until:
+                wait = pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, no secret
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            else:
+                failure = _refused(error)
+                raise failure from (error if failure is not error else error.__cause__)
+        await asyncio.sleep(wait)
 
 
-def _keep_until_done(work: Coroutine[Any, Any, None]) -> None:
-    """Whoever was cancelled doesn't wait for a database that may hang."""
-    task = asyncio.ensure_future(work)
-    _RETURNING.add(task)
-    task.add_done_callback(_RETURNING.discard)
+class _Sqlite:
+    """One writer that begins IMMEDIATE, because a deferred transaction that turns into a write
+    fails at once under load; and readers."""
+
+    def __init__(self, database: Database) -> None:
+        self._writer = SqliteThread(database.url, "BEGIN IMMEDIATE")
+        self._log_keeper = SqliteThread(database.url, "BEGIN", busy_milliseconds=0)
+        self._readers = [SqliteThread(database.url, "BEGIN") for _ in range(_READERS)]
+        self._idle = asyncio.LifoQueue[SqliteThread]()
+        for reader in self._readers:
+            self._idle.put_nowait(reader)
+
+    async def write(self, unit: Unit[Result]) -> Result:
+        return await self._writer.run(unit)
+
+    async def read(self, unit: Unit[Result]) -> Result:
+        reader = await self._idle.get()
+        try:
+            return await reader.run(unit)
+        finally:
+            self._idle.put_nowait(reader)
+
+    async def empty_log(self) -> bool:
+        return await self._log_keeper.empty_log()
+
+    async def close(self) -> None:
+        for thread in (self._writer, self._log_keeper, *self._readers):
+            await thread.close()
 
 
-async def _given_back(connection: AsyncConnection, starting: asyncio.Future[Any]) -> None:
-    with suppress(Exception):  # told already to whoever waited for it
-        await starting
-        await connection.close()
+class _Postgres:
+    def __init__(self, database: Database) -> None:
+        self._engine = postgres.open_engine(database.url)
+        self._reads = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
+    async def write(self, unit: Unit[Result]) -> Result:
+        return await postgres.run(self._engine, unit)
 
-class _mapped_errors:  # noqa: N801  # reads as a statement: `with _mapped_errors():`
-    """Turns what drivers raise into DatabaseUnavailable; bugs in our SQL go through."""
+    async def read(self, unit: Unit[Result]) -> Result:
+        return await postgres.read(self._reads, unit)
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, IntegrityError | ProgrammingError | DataError):
-            return
-        if _is_outage(error):
-            raise DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS) from error
-
-
-def _is_outage(error: BaseException | None) -> bool:
-    """Whether the database failed. asyncpg's own errors reach us unwrapped while connecting."""
-    if isinstance(error, DBAPIError | PoolTimeout | OSError | sqlite3.Error):
+    async def empty_log(self) -> bool:
+        """PostgreSQL's log is its own, and kept from readers."""
         return True
-    return type(error).__module__.startswith("asyncpg.")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
 
 
-def _sqlite_engine(url: URL, *, pool_size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=_BUSY_MILLISECONDS / 1000,
-        hide_parameters=True,
-        connect_args={"isolation_level": None, "timeout": _BUSY_MILLISECONDS / 1000},
-    )
-    event.listen(engine.sync_engine, "connect", _set_pragmas)
-    event.listen(engine.sync_engine, "begin", _begin_with(begin))
-    return engine
+def _is_stale(error: Exception) -> bool:
+    """A pooled connection that had died before anything was done on it.
 
-
-def _postgres_engine(url: URL) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=_POOL_WAIT_SECONDS,
-        pool_pre_ping=True,
-        pool_recycle=1_800,
-        hide_parameters=True,
-        connect_args={"timeout": _POOL_WAIT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+    Once COMMIT was sent its outcome would be unknown; asyncpg tells that apart as a statement
+    of its own, which is never repeated.
+    """
+    return (
+        isinstance(error, DBAPIError)
+        and error.connection_invalidated
+        and error.statement is not None
     )
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
-    """Prepares a fresh connection; one that can't be prepared is closed, as no pool holds it."""
-    try:
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={_BUSY_MILLISECONDS}",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            "secure_delete=ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-    except BaseException:
-        connection.close()
-        raise
+def _is_contended(error: Exception) -> bool:
+    """Deadlock, serialization failure, or SQLite held by another process."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(origin, sqlite3.OperationalError):
+        return "locked" in str(origin) or "busy" in str(origin)
+    return getattr(origin, "sqlstate", None) in _REPEATABLE_SQLSTATES
 
 
-def _begin_with(statement: str) -> Callable[[Any], None]:
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql(statement)
-
-    return begin
+def _refused(error: Exception) -> Exception:
+    """What drivers raise, in our words; bugs in our SQL and everything else as it is."""
+    if isinstance(error, IntegrityError | ProgrammingError | DataError):
+        return error
+    if isinstance(error, DBAPIError | PoolTimeout | OSError | sqlite3.Error):
+        return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
+    if type(error).__module__.startswith("asyncpg."):  # unwrapped while connecting
+        return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
+    return error

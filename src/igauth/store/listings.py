@@ -1,83 +1,222 @@
-"""Stored listings, and the lease of whoever refreshes one."""
+"""Stored listings: one for each connection, its accounts a row each, rendered when stored.
 
-from dataclasses import dataclass
+A front end's answer is put together from those rows as they are, so that reading 2,000 accounts
+decodes none of them (record 13).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import or_, select, update
+from sqlalchemy import (
+    String,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
-from igauth.domain import Listing, PersonId
+from igauth.domain import ConnectionId
 from igauth.store.database import Transaction
-from igauth.store.models import StoredListing
-from igauth.store.statements import insert_into
+from igauth.store.leases import Lease
+from igauth.store.models import Connection, ListedAccount, StoredListing
+from igauth.store.statements import InBoth, Together, given, parameter
 
-_ADAPTER = TypeAdapter(Listing)
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as stored: its sources, and the JSON object that a front end gets."""
+
+    instagram_account_id: str
+    sources: str
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ListingRow:
-    """A person's stored listing, if any; when it was last asked for; and who refreshes it."""
+    """A stored listing without its accounts. `explanations` is the listing room's own JSON."""
 
-    listing: Listing | None
-    asked_at: datetime | None
-    leased_until: datetime | None
-    lease_owner: str | None
-
-
-async def find(tx: Transaction, person_id: PersonId) -> ListingRow | None:
-    """What is stored for a person."""
-    statement = select(
-        StoredListing.body,
-        StoredListing.asked_at,
-        StoredListing.leased_until,
-        StoredListing.lease_owner,
-    ).where(StoredListing.person_id == person_id)
-    row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else ListingRow(_listing(row.body), *row[1:])
+    fetched_at: datetime
+    complete: bool
+    digest: str
+    not_listed: str = field(repr=False)
+    explanations: Mapping[str, Any] = field(repr=False)
 
 
-async def save(tx: Transaction, person_id: PersonId, listing: Listing) -> None:
-    """Stores a listing in place of the one before, and frees the lease."""
-    values: dict[str, Any] = {
-        "body": _ADAPTER.dump_python(listing, mode="json"),
-        "fetched_at": listing.fetched_at,
-        "asked_at": listing.fetched_at,
-        "leased_until": None,
-        "lease_owner": None,
-    }
-    statement = insert_into(tx, StoredListing).values(person_id=person_id, **values)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["person_id"], set_=values))
-
-
-async def claim(
-    tx: Transaction, person_id: PersonId, *, owner: str, now: datetime, until: datetime
-) -> bool:
-    """Takes the refresh of this person's listing; False while another holds it."""
-    values = {"leased_until": until, "lease_owner": owner}
-    insert = insert_into(tx, StoredListing).values(person_id=person_id, **values)
-    free = or_(StoredListing.leased_until.is_(None), StoredListing.leased_until <= now)
-    statement = insert.on_conflict_do_update(
-        index_elements=["person_id"], set_=values, where=free
-    ).returning(StoredListing.person_id)
-    return (await tx.execute(statement)).first() is not None
-
-
-async def release(tx: Transaction, person_id: PersonId, owner: str, asked_at: datetime) -> None:
-    """Gives the lease back after a refresh that brought nothing to store."""
-    statement = (
-        update(StoredListing)
-        .where(StoredListing.person_id == person_id, StoredListing.lease_owner == owner)
-        .values(leased_until=None, lease_owner=None, asked_at=asked_at)
+def _build_save(_dialect: str, insert: Any) -> Any:
+    names = ("fetched_at", "complete", "digest", "not_listed", "explanations")
+    fresh = insert(StoredListing).values(**given("connection_id", *names))
+    return fresh.on_conflict_do_update(
+        index_elements=["connection_id"],
+        set_={name: getattr(fresh.excluded, name) for name in names},
     )
-    await tx.execute(statement)
 
 
-def _listing(body: Any) -> Listing | None:
-    """A body that an older program wrote and this one can't read counts as none."""
-    if body is None:
-        return None
-    try:
-        return _ADAPTER.validate_python(body, strict=False)
-    except ValidationError:
-        return None
+def _listed(dialect: str) -> Any:
+    """The parameter `accounts`, a JSON list of [id, sources, body], as rows in its order."""
+    accounts: Any = cast(parameter("accounts"), Text)
+    if dialect == "sqlite":
+        rows = func.json_each(accounts).table_valued("key", "value")
+        parts = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(3)]
+        return rows.c.key, parts
+    elements = func.json_array_elements(cast(accounts, postgresql.JSON))
+    rows = elements.table_valued("value", with_ordinality="number").render_derived()
+    value = cast(rows.c.value, postgresql.JSON)
+    return rows.c.number, [value.op("->>")(number) for number in range(3)]
+
+
+def _build_accounts(dialect: str, insert: Any) -> Any:
+    """Writes only rows that changed."""
+    position, (account_id, sources, body) = _listed(dialect)
+    of = cast(parameter("connection_id"), String)
+    rows = select(of, account_id, position, sources, body).where(true())
+    names = ("connection_id", "instagram_account_id", "position", "sources", "body")
+    fresh = insert(ListedAccount).from_select(names, rows)
+    values = {name: getattr(fresh.excluded, name) for name in ("position", "sources", "body")}
+    changed = or_(*(getattr(ListedAccount, name) != value for name, value in values.items()))
+    return fresh.on_conflict_do_update(
+        index_elements=["connection_id", "instagram_account_id"], set_=values, where=changed
+    )
+
+
+def _build_gone(dialect: str) -> Any:
+    _, (account_id, _, _) = _listed(dialect)
+    return delete(ListedAccount).where(
+        ListedAccount.connection_id == parameter("connection_id"),
+        ListedAccount.instagram_account_id.not_in(select(account_id)),
+    )
+
+
+SAVE: Final = InBoth(_build_save)
+_RESERVE: Final = InBoth(
+    lambda _, insert: (
+        insert(StoredListing)
+        .from_select(
+            ["connection_id", "complete"],
+            select(Connection.id, false())
+            .where(Connection.id == bindparam("of"))
+            .with_for_update(read=True, key_share=True),
+        )
+        .on_conflict_do_nothing()
+    )
+)
+SAVE_ACCOUNTS: Final = InBoth(_build_accounts)
+REMOVE_GONE: Final = InBoth(lambda dialect, _: _build_gone(dialect))
+_SAVE_ALL: Final = Together(SAVE, REMOVE_GONE, SAVE_ACCOUNTS)
+COLUMNS: Final = (
+    StoredListing.fetched_at,
+    StoredListing.complete,
+    StoredListing.digest,
+    StoredListing.not_listed,
+    StoredListing.explanations,
+)
+_FIND: Final = select(*COLUMNS).where(
+    StoredListing.connection_id == bindparam("connection_id"),
+    StoredListing.fetched_at.is_not(None),
+)
+_LOOK: Final = select(
+    *COLUMNS,
+    or_(StoredListing.leased_until.is_(None), StoredListing.leased_until <= bindparam("now")),
+).where(StoredListing.connection_id == bindparam("connection_id"))
+_ACCOUNTS: Final = (
+    select(ListedAccount.instagram_account_id, ListedAccount.sources, ListedAccount.body)
+    .where(ListedAccount.connection_id == bindparam("connection_id"))
+    .order_by(ListedAccount.position)
+)
+
+
+def read(row: Sequence[Any]) -> ListingRow | None:
+    """A row of COLUMNS; None where nothing is stored yet."""
+    return None if row[0] is None else ListingRow(*row)
+
+
+def find(tx: Transaction, connection_id: ConnectionId) -> ListingRow | None:
+    """What is stored for a connection."""
+    row = tx.execute(_FIND, {"connection_id": connection_id}).one_or_none()
+    return None if row is None else read(row)
+
+
+def list_accounts(tx: Transaction, connection_id: ConnectionId) -> list[AccountRow]:
+    """The accounts of a stored listing, in its order."""
+    rows = tx.execute(_ACCOUNTS, {"connection_id": connection_id}).all()
+    return [AccountRow(*row) for row in rows]
+
+
+def joined_accounts(dialect: str, connection_id: Any) -> Any:
+    """A scalar: the stored bodies of a connection's listing, joined by commas, in order."""
+    rows = select(ListedAccount.body).where(ListedAccount.connection_id == connection_id)
+    if dialect == "postgresql":
+        joined = func.string_agg(
+            ListedAccount.body,
+            postgresql.aggregate_order_by(literal_column("','", String), ListedAccount.position),
+        )
+        return rows.with_only_columns(joined).scalar_subquery()
+    ordered = rows.order_by(ListedAccount.position).subquery()
+    return select(func.group_concat(ordered.c.body, literal_column("','"))).scalar_subquery()
+
+
+def save(
+    tx: Transaction,
+    connection_id: ConnectionId,
+    listing: ListingRow,
+    accounts: Sequence[AccountRow],
+) -> None:
+    """Stores a listing in place of the one before."""
+    _SAVE_ALL.execute(tx, parameters(connection_id, listing, accounts))
+
+
+def parameters(
+    connection_id: ConnectionId, listing: ListingRow, accounts: Sequence[AccountRow]
+) -> dict[str, Any]:
+    """What `SAVE`, `REMOVE_GONE` and `SAVE_ACCOUNTS` are executed with."""
+    listed = [[row.instagram_account_id, row.sources, row.body] for row in accounts]
+    return {
+        "connection_id": connection_id,
+        "fetched_at": listing.fetched_at,
+        "complete": listing.complete,
+        "digest": listing.digest,
+        "not_listed": listing.not_listed,
+        "explanations": listing.explanations,
+        "accounts": json.dumps(listed, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def digest_of(accounts: Sequence[AccountRow]) -> str:
+    """What tells one list of accounts from another, 128 bits in hex."""
+    return hashlib.sha256("\n".join(row.body for row in accounts).encode()).hexdigest()[:32]
+
+
+def look(
+    tx: Transaction, connection_id: ConnectionId, now: datetime
+) -> tuple[ListingRow | None, bool]:
+    """What is stored, and whether nobody refreshes it: a waiter's read."""
+    row = tx.execute(_LOOK, {"connection_id": connection_id, "now": now}).one_or_none()
+    return (None, False) if row is None else (read(row[:-1]), bool(row[-1]))
+
+
+def reserve(tx: Transaction, connection_id: ConnectionId) -> None:
+    """Makes the row that a refresh is claimed by, where there is none and its connection lives."""
+    _RESERVE.execute(tx, {"of": connection_id})
+
+
+def lease(connection_id: ConnectionId) -> Lease:
+    """The lease of whoever refreshes this listing."""
+    return Lease(StoredListing, StoredListing.connection_id == connection_id)
+
+
+def remove(tx: Transaction, connection_id: ConnectionId) -> None:
+    """Forgets what is stored, and leaves the lease alone."""
+    tx.execute(delete(ListedAccount).where(ListedAccount.connection_id == connection_id))
+    statement = update(StoredListing).where(StoredListing.connection_id == connection_id)
+    tx.execute(statement.values(fetched_at=None, digest=None, not_listed=None, explanations=None))

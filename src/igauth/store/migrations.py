@@ -7,11 +7,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from igauth.errors import DatabaseUnavailable
-from igauth.store.database import Database
+from igauth.store.database import Database, Transaction
 
 _PACKAGED = Path(__file__).parents[1] / "_migrations"
 _CHECKOUT = Path(__file__).parents[3] / "alembic"
@@ -71,12 +70,13 @@ def is_known(revision: str | None) -> bool:
 
 async def current_revision(database: Database) -> str | None:
     """Where the database is; None for one that was never migrated. Raises DatabaseUnavailable."""
-    async with database.reading() as connection:
-        if not await connection.run_sync(_has_version_table):
-            return None
-        found = await connection.execute(text("SELECT version_num FROM alembic_version"))
-        return found.scalar_one_or_none()
+    return await database.read(_revision)
 
 
-def _has_version_table(connection: Connection) -> bool:
-    return inspect(connection).has_table("alembic_version")
+def _revision(tx: Transaction) -> str | None:
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    found: str | None = tx.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar_one_or_none()
+    return found

@@ -1,6 +1,7 @@
-"""The tables. Instants are UTC; Facebook's tokens and ids in queues are sealed; session ids hashed.
+"""The tables. Instants are UTC; what Meta gave is sealed; session ids and states are hashed.
 
-`alembic check` keeps this file and the migrations equal (a test runs it on both databases).
+`alembic check` keeps this file and the migrations equal (a test runs it on both databases), and
+`tests/store/test_query_plans.py` shows that every question has its index.
 """
 
 from datetime import UTC, datetime
@@ -18,10 +19,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from igauth.domain import ConnectionStatus
+from igauth.domain import ConnectionStatus, Provider
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -62,68 +64,116 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         str: Text,
         dict[str, Any]: JSON,
+        list[Any]: JSON,
         list[str]: JSON,
     }
 
 
+class Leased:
+    """A row that one process works on at a time (`leases`); null or past: nobody does."""
+
+    leased_until: Mapped[datetime | None]
+    lease_owner: Mapped[str | None]
+
+
+def _one_of(column: str, words: type[ConnectionStatus] | type[Provider]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
 class Person(Base):
-    """Somebody who logged in; known by (Facebook app, app-scoped user id)."""
+    """Somebody who uses the operator's application; what they are called is Meta's word."""
 
     __tablename__ = "people"
-    __table_args__ = (UniqueConstraint("facebook_app_id", "facebook_user_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    facebook_app_id: Mapped[str]
-    facebook_user_id: Mapped[str]
     name: Mapped[str | None]
     picture_url: Mapped[str | None]
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime]
 
 
-class Connection(Base):
-    """A person's grant at Facebook: exactly one for each person.
+class SignIn(Base):
+    """What signs a person in: a subject of an app behind a door (contract §10)."""
 
-    `next_check_at` is null while the keeper has nothing to do; `upgrade_pending` says that the
-    token is still the short-lived one.
+    __tablename__ = "sign_ins"
+    __table_args__ = (Index(None, "person_id"), _one_of("provider", Provider))
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+
+
+class Connection(Leased, Base):
+    """A person's grant through one door, and its sealed token.
+
+    `next_check_at` is null while the keeper has nothing to do; `upgrade_pending`: the token is
+    still the short-lived one; `token_version` grows with the token, `version` with every change
+    that others are told of.
     """
 
     __tablename__ = "connections"
     __table_args__ = (
-        CheckConstraint(
-            "status IN ({})".format(", ".join(f"'{status}'" for status in ConnectionStatus)),
-            name="status",
-        ),
+        UniqueConstraint("person_id", "provider", "subject"),
+        _one_of("status", ConnectionStatus),
+        _one_of("provider", Provider),
+        Index(None, "provider", "app_id", "subject"),
+        Index(None, "provider", "app_id", "other_subject"),
         Index(None, "next_check_at"),
+        Index(None, "token_kid", "id"),
+        Index(None, "status", "ends_at"),
+        Index(
+            "ix_connections_live_verified_at",
+            "verified_at",
+            sqlite_where=text("next_check_at IS NOT NULL"),
+            postgresql_where=text("next_check_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_connections_upgrade_pending",
+            "id",
+            sqlite_where=text("upgrade_pending"),
+            postgresql_where=text("upgrade_pending"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), unique=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    provider: Mapped[str]
+    app_id: Mapped[str]
+    subject: Mapped[str]
+    other_subject: Mapped[str | None]
+    name: Mapped[str | None]
     status: Mapped[str]
-    status_cause: Mapped[str | None]
+    cause: Mapped[str | None]
     sealed_token: Mapped[str | None]
-    token_unreadable: Mapped[bool]
+    token_kid: Mapped[str | None]
     token_version: Mapped[int]
+    token_issued_at: Mapped[datetime | None]
     upgrade_pending: Mapped[bool]
     token_expires_at: Mapped[datetime | None]
     data_access_expires_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
     granted_scopes: Mapped[list[str]]
     declined_scopes: Mapped[list[str]]
     granular_scopes: Mapped[dict[str, Any] | None]
     connected_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
     last_consent: Mapped[dict[str, Any] | None]
+    used_at: Mapped[datetime | None]
     next_check_at: Mapped[datetime | None]
     check_failures: Mapped[int]
-    leased_until: Mapped[datetime | None]
-    lease_owner: Mapped[str | None]
+    version: Mapped[int]
 
 
 class Session(Base):
-    """A browser that is logged in. `id` is public to its owner; the cookie's value is hashed."""
+    """A browser that is logged in. `id` is public to its owner; the cookie's value is hashed.
+
+    `ends_at`: the earlier of its own end and of its idle end, as of when it was last seen.
+    """
 
     __tablename__ = "sessions"
-    __table_args__ = (Index(None, "person_id"), Index(None, "expires_at"))
+    __table_args__ = (Index(None, "person_id", "created_at"), Index(None, "ends_at"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     id_hash: Mapped[str] = mapped_column(unique=True)
@@ -131,62 +181,93 @@ class Session(Base):
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
     user_agent: Mapped[str | None]
 
 
-class SpentState(Base):
+class SpentState(Leased, Base):
     """A login's state after its first arrival. `outcome`: null while that login runs.
 
-    `session_hash` is the session that the login made, so that its own browser is recognised.
+    Its lease tells whether whoever runs it still lives. `session_hash` is the session that the
+    login made, so that its own browser is recognised.
     """
 
     __tablename__ = "spent_states"
     __table_args__ = (Index(None, "expires_at"),)
 
     state_hash: Mapped[str] = mapped_column(primary_key=True)
-    spent_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     outcome: Mapped[str | None]
     session_hash: Mapped[str | None]
 
 
-class StoredListing(Base):
-    """The last listing of a person, and the lease of whoever refreshes it."""
+class StoredListing(Leased, Base):
+    """The last listing of a connection, and the lease of whoever refreshes it.
+
+    `fetched_at` null: none yet. `digest` covers the rendered accounts, so that an ETag costs no
+    decoding; the accounts themselves are rows of `listed_accounts`; `not_listed` is rendered too.
+    """
 
     __tablename__ = "listings"
 
-    person_id: Mapped[str] = mapped_column(
-        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+    connection_id: Mapped[str] = mapped_column(
+        ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True
     )
-    body: Mapped[dict[str, Any] | None]
     fetched_at: Mapped[datetime | None]
-    asked_at: Mapped[datetime | None]
-    leased_until: Mapped[datetime | None]
-    lease_owner: Mapped[str | None]
+    complete: Mapped[bool]
+    digest: Mapped[str | None]
+    not_listed: Mapped[str | None]
+    explanations: Mapped[dict[str, Any] | None]
 
 
-class Revocation(Base):
-    """A revocation that Facebook hasn't confirmed yet: the sealed app-scoped id, no person."""
+class ListedAccount(Base):
+    """One account of a stored listing, rendered: `body` is the JSON that a front end gets."""
+
+    __tablename__ = "listed_accounts"
+    __table_args__ = (Index(None, "instagram_account_id"),)
+
+    connection_id: Mapped[str] = mapped_column(
+        ForeignKey("listings.connection_id", ondelete="CASCADE"), primary_key=True
+    )
+    instagram_account_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    sources: Mapped[str]
+    body: Mapped[str]
+
+
+class Revocation(Leased, Base):
+    """A revocation that Meta hasn't confirmed yet: the sealed id, its keyed hash, no person.
+
+    `subject_hash` lies under the key that sealed it (`kid`), so that a login finds it by key.
+    """
 
     __tablename__ = "revocations"
-    __table_args__ = (Index(None, "next_attempt_at"),)
+    __table_args__ = (
+        Index(None, "next_attempt_at"),
+        Index(None, "subject_hash"),
+        Index(None, "kid", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    sealed_user_id: Mapped[str | None]
-    unreadable: Mapped[bool]
+    sealed_subject: Mapped[str | None]
+    subject_hash: Mapped[str | None]
+    kid: Mapped[str | None]
     queued_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int]
-    leased_until: Mapped[datetime | None]
-    lease_owner: Mapped[str | None]
 
 
-class DeletionReceipt(Base):
-    """What remains of a data-deletion request: no identity, only that it was done."""
+class SignedRequest(Base):
+    """A `signed_request` of Meta's that was carried out, by hash; the same again changes nothing.
 
-    __tablename__ = "deletion_receipts"
+    A data deletion's row is its receipt: `code_hash` leads to it, nothing in it to anybody.
+    """
 
-    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    __tablename__ = "signed_requests"
+    __table_args__ = (Index(None, "completed_at"),)
+
+    request_hash: Mapped[str] = mapped_column(primary_key=True)
+    code_hash: Mapped[str | None] = mapped_column(unique=True)
     outcome: Mapped[str]
     requested_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
@@ -196,6 +277,7 @@ class Pause(Base):
     """How long calls for an app, a person or a Page must wait; all replicas read it."""
 
     __tablename__ = "pauses"
+    __table_args__ = (Index(None, "until"),)
 
     scope: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[datetime]
@@ -212,15 +294,33 @@ class KeyCheck(Base):
     first_seen_at: Mapped[datetime]
 
 
+class Turn(Leased, Base):
+    """A piece of upkeep that one replica does at a time, e.g. pruning."""
+
+    __tablename__ = "turns"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
 class AuditEvent(Base):
-    """A security event; `person` is our own id, or a hash once the person is erased."""
+    """A security event: who (`actor`) did what to whose grant.
+
+    `person` is our own id, or a keyed hash once the person is erased.
+    """
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index(None, "at"), Index(None, "person"))
+    __table_args__ = (
+        Index(None, "at", "id"),
+        Index(None, "person", "at"),
+        Index(None, "actor", "at"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     at: Mapped[datetime]
     event: Mapped[str]
     outcome: Mapped[str | None]
+    actor: Mapped[str | None]
     person: Mapped[str | None]
+    connection: Mapped[str | None]
+    purpose: Mapped[str | None]
     request_id: Mapped[str | None]

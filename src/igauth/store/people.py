@@ -1,15 +1,14 @@
-"""People: who logged in."""
+"""People, and what signs them in: one row for each (door, app, subject)."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 
-from igauth.domain import AppScopedUserId, PersonId
+from igauth.domain import PersonId, Provider, Subject
 from igauth.store.database import Transaction
-from igauth.store.models import Person
-from igauth.store.statements import insert_into
+from igauth.store.models import Person, SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,70 +16,79 @@ class PersonRow:
     """A person as stored; instants in UTC."""
 
     id: PersonId
-    facebook_app_id: str
-    facebook_user_id: AppScopedUserId
     name: str | None
     picture_url: str | None
     created_at: datetime
     last_login_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SignInRow:
+    """What signs a person in."""
+
+    provider: Provider
+    app_id: str
+    subject: Subject
+
+
 COLUMNS = tuple(Person.__table__.c)
+_FIND = select(*COLUMNS).where(Person.id == bindparam("person_id"))
+_SIGN_INS = select(SignIn.provider, SignIn.app_id, SignIn.subject).where(
+    SignIn.person_id == bindparam("person_id")
+)
+_SIGNED_IN_BY: Select[Any] = select(SignIn.person_id).where(
+    SignIn.provider == bindparam("provider"),
+    SignIn.app_id == bindparam("app_id"),
+    SignIn.subject == bindparam("subject"),
+)
 
 
-async def upsert(
-    tx: Transaction,
-    *,
-    app_id: str,
-    user_id: AppScopedUserId,
-    name: str | None,
-    picture_url: str | None,
-    now: datetime,
-) -> PersonId:
-    """The person of this app-scoped id, made or brought up to date, in one statement."""
-    insert = insert_into(tx, Person).values(
-        id=str(uuid.uuid4()),
-        facebook_app_id=app_id,
-        facebook_user_id=user_id,
-        name=name,
-        picture_url=picture_url,
-        created_at=now,
-        last_login_at=now,
-    )
-    fresh = insert.excluded
-    statement = insert.on_conflict_do_update(
-        index_elements=["facebook_app_id", "facebook_user_id"],
-        set_={
-            "name": fresh.name,
-            "picture_url": fresh.picture_url,
-            "last_login_at": fresh.last_login_at,
-        },
-    ).returning(Person.id)
-    return PersonId((await tx.execute(statement)).scalar_one())
-
-
-async def find(tx: Transaction, person_id: PersonId) -> PersonRow | None:
+def find(tx: Transaction, person_id: PersonId) -> PersonRow | None:
     """The person of our own id."""
-    row = (await tx.execute(select(*COLUMNS).where(Person.id == person_id))).one_or_none()
-    return None if row is None else PersonRow(**row._mapping)
+    row = tx.execute(_FIND, {"person_id": person_id}).one_or_none()
+    return None if row is None else PersonRow(*row)
 
 
-async def find_by_facebook_id(
-    tx: Transaction, app_id: str, user_id: AppScopedUserId
-) -> PersonRow | None:
-    """The person of an app-scoped id."""
-    statement = select(*COLUMNS).where(
-        Person.facebook_app_id == app_id, Person.facebook_user_id == user_id
+def find_by_sign_in(
+    tx: Transaction, provider: Provider, app_id: str, subject: Subject
+) -> PersonId | None:
+    """Whom this subject of this app signs in."""
+    named: dict[str, Any] = {"provider": provider.value, "app_id": app_id, "subject": subject}
+    person_id: PersonId | None = tx.execute(_SIGNED_IN_BY, named).scalar_one_or_none()
+    return person_id
+
+
+def list_sign_ins(tx: Transaction, person_id: PersonId) -> list[SignInRow]:
+    """All that signs this person in."""
+    rows = tx.execute(_SIGN_INS, {"person_id": person_id}).all()
+    return [SignInRow(Provider(row.provider), row.app_id, row.subject) for row in rows]
+
+
+def remove_sign_in(tx: Transaction, sign_in: SignInRow) -> None:
+    """This subject signs nobody in any more."""
+    tx.execute(
+        delete(SignIn).where(
+            SignIn.provider == sign_in.provider.value,
+            SignIn.app_id == sign_in.app_id,
+            SignIn.subject == sign_in.subject,
+        )
     )
-    row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else PersonRow(**row._mapping)
 
 
-async def remove(tx: Transaction, person_id: PersonId) -> bool:
-    """Deletes the person and, by cascade, connection, sessions and listing."""
-    return bool((await tx.execute(delete(Person).where(Person.id == person_id))).rowcount)
+def lock(tx: Transaction, person_id: PersonId) -> bool:
+    """Nobody else changes what this person has until the transaction ends; False: gone.
+
+    The first lock of everything that changes more than one of a person's rows (record 14).
+    """
+    locked = select(Person.id).where(Person.id == person_id).with_for_update()
+    return tx.execute(locked).first() is not None
 
 
-async def count(tx: Transaction) -> int:
+def remove(tx: Transaction, person_id: PersonId) -> bool:
+    """Deletes the person and, by cascade, sign-ins, connections, sessions and listings."""
+    return bool(tx.execute(delete(Person).where(Person.id == person_id)).rowcount)
+
+
+def count(tx: Transaction) -> int:
     """How many people there are."""
-    return int((await tx.execute(select(func.count()).select_from(Person))).scalar_one())
+    return int(tx.execute(select(func.count()).select_from(Person)).scalar_one())

@@ -1,25 +1,31 @@
-"""The queue of revocations that Facebook hasn't confirmed."""
+"""The queue of revocations that Meta hasn't confirmed: sealed ids and their hashes, no person."""
 
 import uuid
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, select, update
 
 from igauth.store.database import Transaction
+from igauth.store.leases import FREED, Lease, claim_due
 from igauth.store.models import Revocation
+from igauth.store.statements import InBoth
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationRow:
-    """A queued revocation: a sealed app-scoped id and nothing else about anybody."""
+    """A queued revocation. `kid` None: nobody could open it."""
 
     id: str
-    sealed_user_id: str | None
+    sealed_subject: str | None = field(repr=False)
+    kid: str | None
     attempts: int
 
 
-_COLUMNS = (Revocation.id, Revocation.sealed_user_id, Revocation.attempts)
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+_COLUMNS = (Revocation.id, Revocation.sealed_subject, Revocation.kid, Revocation.attempts)
+_ADD = InBoth(lambda _, insert: insert(Revocation))
 
 
 def new_id() -> str:
@@ -27,97 +33,77 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-async def add(
-    tx: Transaction, row_id: str, sealed_user_id: str, *, now: datetime, next_attempt_at: datetime
+def add(
+    tx: Transaction,
+    row_id: str,
+    *,
+    sealed_subject: str,
+    subject_hash: str,
+    kid: str,
+    now: datetime,
+    next_attempt_at: datetime,
 ) -> None:
     """Queues a revocation."""
-    await tx.execute(
-        insert(Revocation).values(
-            id=row_id,
-            sealed_user_id=sealed_user_id,
-            unreadable=False,
-            queued_at=now,
-            next_attempt_at=next_attempt_at,
-            attempts=0,
-        )
+    values = {
+        "id": row_id,
+        "sealed_subject": sealed_subject,
+        "subject_hash": subject_hash,
+        "kid": kid,
+        "queued_at": now,
+        "next_attempt_at": next_attempt_at,
+        "attempts": 0,
+        **FREED,
+    }
+    _ADD.execute(tx, values)
+
+
+def cancel(tx: Transaction, subject_hashes: Sequence[str]) -> int:
+    """The person consented anew: nothing that is queued for them may end it."""
+    wanted = delete(Revocation).where(Revocation.subject_hash.in_(subject_hashes))
+    return tx.execute(wanted).rowcount
+
+
+def list_ids(tx: Transaction, after: str, limit: int) -> list[str]:
+    """Ids of queued revocations, `limit` of them beyond `after`."""
+    statement = select(Revocation.id).where(Revocation.id > after)
+    return list(tx.execute(statement.order_by(Revocation.id).limit(limit)).scalars())
+
+
+def mark_due(tx: Transaction, ids: Sequence[str], now: datetime) -> None:
+    """Makes these due at once, whatever their back-off."""
+    tx.execute(update(Revocation).where(Revocation.id.in_(ids)).values(next_attempt_at=now))
+
+
+def lock(tx: Transaction, row_id: str) -> bool:
+    """Whether the revocation is still wanted; if so, nobody cancels it before the end of this."""
+    statement = select(Revocation.id).where(Revocation.id == row_id).with_for_update()
+    return tx.execute(statement).first() is not None
+
+
+def claim_attempts(
+    tx: Transaction, *, now: datetime, limit: int
+) -> tuple[Lease, list[RevocationRow]]:
+    """Takes up to `limit` due revocations; each replica gets others."""
+    lease, ids = claim_due(tx, Revocation, Revocation.next_attempt_at, now=now, limit=limit)
+    rows = tx.execute(select(*_COLUMNS).where(Revocation.id.in_(ids))) if ids else ()
+    return lease, [RevocationRow(*row) for row in rows]
+
+
+def remove(tx: Transaction, row_id: str) -> bool:
+    """This revocation is done, or cancelled; False where it had gone before."""
+    return bool(tx.execute(delete(Revocation).where(Revocation.id == row_id)).rowcount)
+
+
+def postpone(tx: Transaction, row: RevocationRow, lease: Lease, next_attempt_at: datetime) -> None:
+    """Not carried out yet: again later."""
+    statement = update(Revocation).where(
+        Revocation.id == row.id, Revocation.lease_owner == lease.owner
     )
+    values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at}
+    tx.execute(statement.values(**values, **FREED))
 
 
-async def list_readable(tx: Transaction) -> list[RevocationRow]:
-    """Every queued revocation that may still be opened."""
-    statement = select(*_COLUMNS).where(~Revocation.unreadable)
-    return [RevocationRow(*row) for row in (await tx.execute(statement)).all()]
-
-
-async def mark_due(tx: Transaction, now: datetime) -> None:
-    """Makes every queued revocation due at once, whatever its back-off."""
-    await tx.execute(update(Revocation).values(next_attempt_at=now))
-
-
-async def exists(tx: Transaction, row_id: str) -> bool:
-    """Whether the revocation is still wanted: a login would have cancelled it."""
-    statement = select(Revocation.id).where(Revocation.id == row_id)
-    return (await tx.execute(statement)).first() is not None
-
-
-async def claim_due(
-    tx: Transaction,
-    *,
-    now: datetime,
-    until: datetime,
-    owner: str,
-    limit: int,
-) -> list[RevocationRow]:
-    """Takes up to `limit` due revocations for `owner`; each replica gets others."""
-    free = or_(Revocation.leased_until.is_(None), Revocation.leased_until < now)
-    due = select(Revocation.id).where(
-        free, ~Revocation.unreadable, Revocation.next_attempt_at <= now
-    )
-    due = due.order_by(Revocation.queued_at).limit(limit).with_for_update(skip_locked=True)
-    # A CTE: PostgreSQL may run a plain subquery once for each row, and so beyond its limit.
-    once = due.cte("due")
-    claimed = await tx.execute(
-        update(Revocation)
-        .where(Revocation.id.in_(select(once.c.id)))
-        .values(leased_until=until, lease_owner=owner)
-        .returning(*_COLUMNS)
-    )
-    return [RevocationRow(*row) for row in claimed.all()]
-
-
-async def remove(tx: Transaction, row_ids: list[str]) -> int:
-    """These revocations are done, or cancelled; returns how many there still were."""
-    if not row_ids:
-        return 0
-    return (await tx.execute(delete(Revocation).where(Revocation.id.in_(row_ids)))).rowcount
-
-
-async def postpone(
-    tx: Transaction, row: RevocationRow, *, owner: str, next_attempt_at: datetime
-) -> None:
-    """Facebook didn't answer: again later."""
-    statement = (
-        update(Revocation)
-        .where(Revocation.id == row.id, Revocation.lease_owner == owner)
-        .values(
-            leased_until=None,
-            lease_owner=None,
-            attempts=row.attempts + 1,
-            next_attempt_at=next_attempt_at,
-        )
-    )
-    await tx.execute(statement)
-
-
-async def mark_unreadable(tx: Transaction, row_id: str) -> None:
-    """The sealed id can't be opened: kept, but out of the queue's way."""
-    await tx.execute(
-        update(Revocation)
-        .where(Revocation.id == row_id)
-        .values(unreadable=True, leased_until=None, lease_owner=None)
-    )
-
-
-async def count(tx: Transaction) -> int:
-    """How many revocations wait."""
-    return int((await tx.execute(select(func.count()).select_from(Revocation))).scalar_one())
+def mark_unreadable(tx: Transaction, row_id: str) -> None:
+    """The sealed id can't be opened by any key: kept, and looked at again by a rotation alone."""
+    statement = update(Revocation).where(Revocation.id == row_id)
+    tx.execute(statement.values(kid=None, next_attempt_at=NEVER, **FREED))

@@ -1,160 +1,138 @@
-"""Where sealed values lie, for the key ring's sake: check values, and re-sealing in batches."""
+"""Where sealed values lie, for the key ring's sake: check values, and re-sealing in batches.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+The key id of each value is a column beside it, null where nobody could open the value: so start,
+doctor and rotation ask an index and never scan.
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select, union, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import literal, select, update
 
-from igauth.domain import ConnectionStatus
+from igauth.domain import ConnectionStatus, Provider
+from igauth.store.connections import UNREADABLE
 from igauth.store.database import Transaction
-from igauth.store.models import Connection, KeyCheck, Person, Revocation
-from igauth.store.statements import insert_into
+from igauth.store.models import Connection, KeyCheck, Revocation
+from igauth.store.revocations import NEVER
+from igauth.store.statements import InBoth
 
-_LONGEST_KID = 32
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column of sealed values; `given_up` and `taken_up`: what else changes in a row whose
+    value can't be opened, or can be opened again."""
+
+    table: Any
+    value: Any
+    kid: Any
+    whose: tuple[Any, ...]
+    given_up: dict[str, Any]
+    taken_up: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
-    """A sealed value and all that its associated data names."""
+    """A sealed value and all that its associated data names. An `app_id` of "": this app's."""
 
-    table: str
-    column: str
     row: str
+    sealed: str = field(repr=False)
+    kid: str | None
+    provider: Provider
     app_id: str
     person: str
-    sealed: str
-    unreadable: bool
 
 
-async def check_values(tx: Transaction) -> dict[str, str]:
+SEALED: Final = (
+    SealedColumn(
+        Connection,
+        Connection.sealed_token,
+        Connection.token_kid,
+        (Connection.provider, Connection.app_id, Connection.person_id),
+        given_up=UNREADABLE,
+        taken_up={"status": ConnectionStatus.ACTIVE.value, "cause": None},
+    ),
+    SealedColumn(
+        Revocation,
+        Revocation.sealed_subject,
+        Revocation.kid,
+        (literal(Provider.FACEBOOK.value), literal(""), literal("")),
+        given_up={"kid": None, "next_attempt_at": NEVER},
+        taken_up={},
+    ),
+)
+_DUE_AGAIN: Final = {Connection: "next_check_at", Revocation: "next_attempt_at"}
+_NOTE_KEY = InBoth(lambda _, insert: insert(KeyCheck).on_conflict_do_nothing())
+
+
+def check_values(tx: Transaction) -> dict[str, str]:
     """The check value of every key that this database knows, by key id."""
-    rows = (await tx.execute(select(KeyCheck.kid, KeyCheck.check_value))).all()
+    rows = tx.execute(select(KeyCheck.kid, KeyCheck.check_value)).all()
     return {row.kid: row.check_value for row in rows}
 
 
-async def knows(tx: Transaction, kid: str) -> bool:
+def knows(tx: Transaction, kid: str) -> bool:
     """Whether a key of this id was ever used with this database."""
-    statement = select(KeyCheck.kid).where(KeyCheck.kid == kid)
-    return (await tx.execute(statement)).first() is not None
+    return tx.execute(select(KeyCheck.kid).where(KeyCheck.kid == kid)).first() is not None
 
 
-async def add_check_value(tx: Transaction, kid: str, value: str, now: datetime) -> None:
+def add_check_value(tx: Transaction, kid: str, value: str, now: datetime) -> None:
     """A key is used with this database for the first time."""
-    statement = insert_into(tx, KeyCheck).values(kid=kid, check_value=value, first_seen_at=now)
-    await tx.execute(statement.on_conflict_do_nothing())
+    _NOTE_KEY.execute(tx, {"kid": kid, "check_value": value, "first_seen_at": now})
 
 
-async def kids_in_use(tx: Transaction) -> frozenset[str]:
-    """Ids of the keys under which readable values lie."""
-    tokens = select(_kid(tx, Connection.sealed_token)).where(
-        Connection.sealed_token.like("v1.%.%"), ~Connection.token_unreadable
-    )
-    queued = select(_kid(tx, Revocation.sealed_user_id)).where(
-        Revocation.sealed_user_id.like("v1.%.%"), ~Revocation.unreadable
-    )
-    rows = await tx.execute(union(tokens, queued))
-    return frozenset(kid for (kid,) in rows.all() if 0 < len(kid) <= _LONGEST_KID)
+def kids_in_use(tx: Transaction) -> frozenset[str]:
+    """Ids of the keys under which readable values lie: one look into an index for each."""
+    return frozenset(kid for kid in check_values(tx) if _is_used(tx, kid))
 
 
-async def list_tokens(tx: Transaction, after: str, limit: int) -> list[SealedRow]:
-    """Sealed tokens in the order of their rows' ids, `limit` of them beyond `after`."""
+def list_sealed(
+    tx: Transaction, column: SealedColumn, kid: str | None, after: str, limit: int
+) -> list[SealedRow]:
+    """Values under this key, or unreadable ones, in the order of their rows' ids."""
+    wanted = column.kid.is_(None) if kid is None else column.kid == kid
     statement = (
-        select(
-            Connection.id,
-            Person.facebook_app_id,
-            Connection.person_id,
-            Connection.sealed_token,
-            Connection.token_unreadable,
-        )
-        .join(Person, Person.id == Connection.person_id)
-        .where(Connection.id > after, Connection.sealed_token.is_not(None))
-        .order_by(Connection.id)
+        select(column.table.id, column.value, column.kid, *column.whose)
+        .where(wanted, column.value.is_not(None), column.table.id > after)
+        .order_by(column.table.id)
         .limit(limit)
     )
-    rows = (await tx.execute(statement)).all()
     return [
-        SealedRow("connections", "sealed_token", row_id, app_id, person, sealed, unreadable)
-        for row_id, app_id, person, sealed, unreadable in rows
-        if sealed is not None
+        SealedRow(row, sealed, held_by, Provider(provider), app_id, person)
+        for row, sealed, held_by, provider, app_id, person in tx.execute(statement).all()
     ]
 
 
-async def list_queued(tx: Transaction, after: str, limit: int) -> list[SealedRow]:
-    """Sealed ids of the revocation queue, likewise; they belong to no person."""
-    statement = (
-        select(Revocation.id, Revocation.sealed_user_id, Revocation.unreadable)
-        .where(Revocation.id > after, Revocation.sealed_user_id.is_not(None))
-        .order_by(Revocation.id)
-        .limit(limit)
-    )
-    rows = (await tx.execute(statement)).all()
-    return [
-        SealedRow("revocations", "sealed_user_id", row_id, "", "", sealed or "", unreadable)
-        for row_id, sealed, unreadable in rows
-    ]
-
-
-async def reseal(tx: Transaction, row: SealedRow, sealed: str | None) -> bool:
+def reseal(tx: Transaction, column: SealedColumn, row: SealedRow, sealed: str, kid: str) -> bool:
     """Puts another sealed text in place of the very one that was read; False if it changed."""
-    if row.table == "connections":
-        statement = (
-            update(Connection)
-            .where(Connection.id == row.row, Connection.sealed_token == row.sealed)
-            .values(sealed_token=sealed)
-        )
-    else:
-        statement = (
-            update(Revocation)
-            .where(Revocation.id == row.row, Revocation.sealed_user_id == row.sealed)
-            .values(sealed_user_id=sealed)
-        )
-    return bool((await tx.execute(statement)).rowcount)
+    return _replace(tx, column, row, {column.value.key: sealed, column.kid.key: kid})
 
 
-async def mark_unreadable(tx: Transaction, rows: Sequence[SealedRow]) -> None:
-    """These very values can't be opened: they hold no key back, and need a login (contract §7)."""
-    values = [row.sealed for row in rows]
-    tokens = [row.row for row in rows if row.table == "connections"]
-    queued = [row.row for row in rows if row.table == "revocations"]
-    await tx.execute(
-        update(Connection)
-        .where(Connection.id.in_(tokens), Connection.sealed_token.in_(values))
-        .values(
-            token_unreadable=True,
-            status=ConnectionStatus.RECONNECT_REQUIRED.value,
-            status_cause="token_unreadable",
-            next_check_at=None,
-        )
-    )
-    await tx.execute(
-        update(Revocation)
-        .where(Revocation.id.in_(queued), Revocation.sealed_user_id.in_(values))
-        .values(unreadable=True)
+def take_up(
+    tx: Transaction, column: SealedColumn, row: SealedRow, *, kid: str, now: datetime
+) -> bool:
+    """A value that was given up can be opened again: its key came back. Due at once."""
+    due = {_DUE_AGAIN[column.table]: now}
+    return _replace(tx, column, row, {column.kid.key: kid, **column.taken_up, **due})
+
+
+def give_up(tx: Transaction, column: SealedColumn, row: SealedRow) -> bool:
+    """This very value can't be opened: it holds no key back, and needs a login (contract §7)."""
+    return _replace(tx, column, row, column.given_up)
+
+
+def empty(tx: Transaction, column: SealedColumn, row: SealedRow) -> bool:
+    """Removes a value that can't be opened."""
+    return _replace(tx, column, row, {column.value.key: None, column.kid.key: None})
+
+
+def _is_used(tx: Transaction, kid: str) -> bool:
+    return any(
+        tx.execute(select(column.table.id).where(column.kid == kid).limit(1)).first() is not None
+        for column in SEALED
     )
 
 
-async def mark_readable(tx: Transaction, row: SealedRow, now: datetime) -> None:
-    """A value that couldn't be opened can be again: its key came back. Checked at once."""
-    if row.table == "revocations":
-        statement = update(Revocation).where(Revocation.id == row.row)
-        await tx.execute(statement.values(unreadable=False))
-        return
-    await tx.execute(
-        update(Connection)
-        .where(Connection.id == row.row, Connection.token_unreadable)
-        .values(
-            token_unreadable=False,
-            status=ConnectionStatus.ACTIVE.value,
-            status_cause=None,
-            next_check_at=now,
-        )
-    )
-
-
-def _kid(tx: Transaction, column: InstrumentedAttribute[str | None]) -> ColumnElement[str]:
-    """The key id inside `v1.{kid}.{…}`, which has no dots; what is no key id comes out longer."""
-    rest = func.substr(column, len("v1.") + 1, _LONGEST_KID + 1).concat(".")
-    position = func.instr if tx.dialect.name == "sqlite" else func.strpos
-    return func.substr(rest, 1, position(rest, ".") - 1)
+def _replace(tx: Transaction, column: SealedColumn, row: SealedRow, values: dict[str, Any]) -> bool:
+    same = (column.table.id == row.row, column.value == row.sealed)
+    return bool(tx.execute(update(column.table).where(*same).values(**values)).rowcount)

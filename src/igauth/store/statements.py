@@ -1,14 +1,90 @@
-"""What both SQL dialects can do, under one name."""
+"""Statements made once, for both SQL dialects; building one costs several times its sending.
 
-from typing import Any
+Values come as bound parameters. `Together` sends several writes at once where the database can:
+as one statement with data-modifying CTEs on PostgreSQL (one round trip), one after the other in
+the same visit on SQLite.
+"""
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import CursorResult, Executable, Select, bindparam, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from igauth.store.database import Transaction
 
+Parameters = Mapping[str, Any]
+Insert = Callable[[Any], Any]
+_INSERTS: Final[Mapping[str, Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
-def insert_into(tx: Transaction, model: Any) -> Any:
-    """An INSERT that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    if tx.dialect.name == "sqlite":
-        return sqlite.insert(model)
-    return postgresql.insert(model)
+
+class InBoth:
+    """A statement that differs by dialect: `build` gets the dialect's name and its own `insert`,
+    which knows `on_conflict_…`."""
+
+    def __init__(self, build: Callable[[str, Insert], Any]) -> None:
+        self._statements = {name: build(name, insert) for name, insert in _INSERTS.items()}
+
+    def on(self, dialect: str) -> Any:
+        """The statement for this dialect."""
+        return self._statements[dialect]
+
+    def execute(self, tx: Transaction, parameters: Parameters) -> CursorResult[Any]:
+        """Runs it."""
+        done: CursorResult[Any] = tx.execute(self.on(tx.dialect.name), parameters)
+        return done
+
+
+class Together:
+    """Writes that don't need each other's results; no two touch the same row."""
+
+    def __init__(self, *writes: Executable | InBoth) -> None:
+        self._writes = writes
+
+    def execute(self, tx: Transaction, parameters: Parameters) -> None:
+        """Runs all of them, in order where the database takes one at a time."""
+        named = naming(parameters)
+        if tx.dialect.name == "postgresql":
+            tx.execute(self._as_one, named)
+            return
+        for write in self._in_turn:
+            tx.execute(write, named)
+
+    @cached_property
+    def _in_turn(self) -> Sequence[Executable]:
+        return [_of(write, "sqlite") for write in self._writes]
+
+    @cached_property
+    def _as_one(self) -> Select[Any]:
+        """PostgreSQL, "Data-Modifying Statements in WITH"."""
+        ctes = [
+            _of(write, "postgresql").cte(f"write_{number}")
+            for number, write in enumerate(self._writes)
+        ]
+        return select(literal(1)).add_cte(*ctes)
+
+
+def given(*names: str) -> dict[str, Any]:
+    """Columns with the bound parameter of each, for `values()` of a statement of `Together`."""
+    return {name: parameter(name) for name in names}
+
+
+def parameter(name: str) -> Any:
+    """A bound parameter of `Together`: named apart from any column, since SQLAlchemy adds columns
+    to an INSERT or UPDATE for whatever parameters are called like them."""
+    return bindparam(f"b_{name}")
+
+
+def parameter_list(name: str) -> Any:
+    """The same for a list, to be looked into with `in_`."""
+    return bindparam(f"b_{name}", expanding=True)
+
+
+def naming(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as `given` and `parameter` name them."""
+    return {f"b_{name}": value for name, value in values.items()}
+
+
+def _of(write: Executable | InBoth, dialect: str) -> Any:
+    return write.on(dialect) if isinstance(write, InBoth) else write

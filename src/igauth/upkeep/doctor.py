@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from igauth.domain import Clock
-from igauth.meta.client import GraphClient
+from igauth.meta.door import Door
 from igauth.meta.errors import GraphError, GraphRefusal, GraphThrottled, Meaning
-from igauth.meta.facebook.tokens import FacebookOAuth
 from igauth.security.keyring import KeyRing
 from igauth.settings import Settings, SettingsRefused
 from igauth.store.database import Database
@@ -75,14 +74,14 @@ def dashboard_urls(settings: Settings) -> list[tuple[str, str]]:
 
 
 async def examine(
-    settings: Settings, database: Database, oauth: FacebookOAuth, graph: GraphClient, clock: Clock
+    settings: Settings, database: Database, door: Door, clock: Clock
 ) -> AsyncGenerator[Finding]:
     """Each check in turn; one that fails doesn't keep the next from being made."""
     yield Finding(True, "settings", "complete and safe")
     yield await _database(database)
     yield await _keys(database, settings, clock)
-    yield await _app(oauth)
-    yield _version(settings, graph)
+    yield await _app(door)
+    yield _version(settings, door)
     yield _login_kind(settings)
     for finding in _stand_ins(settings):
         yield finding
@@ -107,9 +106,9 @@ async def _keys(database: Database, settings: Settings, clock: Clock) -> Finding
     return Finding(True, "keys", "fit everything that is stored")
 
 
-async def _app(oauth: FacebookOAuth) -> Finding:
+async def _app(door: Door) -> Finding:
     try:
-        await oauth.check_app()
+        await door.check_app()
     except GraphThrottled:
         return Finding(False, "Facebook app", "Facebook asks us to wait", "try again later")
     except GraphRefusal as refusal:
@@ -131,8 +130,8 @@ def _refused_app(refusal: GraphRefusal) -> Finding:
     return Finding(False, "Facebook app", text, "look the code up in Meta's error reference")
 
 
-def _version(settings: Settings, graph: GraphClient) -> Finding:
-    asked, served = settings.facebook_api_version, graph.served_version
+def _version(settings: Settings, door: Door) -> Finding:
+    asked, served = settings.facebook_api_version, door.served_version
     if served is None:
         return Finding(False, "Graph version", "unknown, because no call was answered")
     if served != asked:

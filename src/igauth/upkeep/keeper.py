@@ -1,143 +1,127 @@
-"""The keeper: keeps grants alive, notices when they die, tells Facebook what ended (contract §7).
+"""The keeper: keeps grants alive and notices when they die (contract §7).
 
-Replicas share the work by row leases; a dead keeper's leases run out by themselves.
+Replicas share the work by leases; a dead keeper's leases run out by themselves.
 """
 
 import asyncio
-import random
-import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 import structlog
 
-from igauth.domain import Clock
-from igauth.errors import IgAuthError
-from igauth.grants.checks import Verification
+from igauth.domain import Clock, ConnectionStatus
+from igauth.errors import IgAuthError, NotFound, ReconnectRequired
+from igauth.grants.checks import Checks
 from igauth.grants.revocations import Revocations
-from igauth.login.sessions import Sessions
 from igauth.meta.errors import GraphError, GraphThrottled
-from igauth.store import attempts, audit, connections, pauses, revocations
+from igauth.store import connections, leases
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database
+from igauth.store.leases import Lease
 
 _log = structlog.stdlib.get_logger("igauth.keeper")
-_LEASE = timedelta(minutes=5)
-_BATCH = 10
-_BATCH_SECONDS = 1.0
-_ROUND_SECONDS = 60.0
-_FIRST_RETRY = timedelta(minutes=2)
-_LONGEST_RETRY = timedelta(hours=6)
-_KEEP_AUDIT = timedelta(days=90)
-_KEEP_PAUSES = timedelta(hours=1)
+BATCH: Final = 25
+PAUSE_SECONDS: Final = 0.2
+"""Between batches: at most 125 checks a second, so that people's own requests come first."""
+
+_MANY: Final = 1_000
+_FIRST_RETRY: Final = timedelta(minutes=2)
+_LONGEST_RETRY: Final = timedelta(hours=6)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sweep:
-    """What one sweep did."""
+    """What one sweep did: connections by the state they were found in, those put off, and
+    revocations that Facebook confirmed."""
 
-    checked: int
-    postponed: int
-    revoked: int
-    pruned: int
+    states: Counter[ConnectionStatus] = field(default_factory=Counter)
+    postponed: int = 0
+    confirmed: int = 0
+
+    @property
+    def checked(self) -> int:
+        """How many connections Meta told something about."""
+        return sum(self.states.values())
 
 
 class Keeper:
-    """Sweeps what is due: revocations first, then connections, then what has expired."""
+    """Re-checks what is due, oldest first, several side by side."""
 
     def __init__(
         self,
-        *,
-        verification: Verification,
+        checks: Checks,
         revocations: Revocations,
-        sessions: Sessions,
         database: Database,
+        *,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._verification = verification
+        self._checks = checks
         self._revocations = revocations
-        self._sessions = sessions
         self._database = database
         self._clock = clock
         self._sleep = sleep
 
-    async def run(self) -> None:
-        """Sweeps about every minute, for ever; a failed sweep doesn't end the next one."""
-        while True:
-            await self._sleep(_ROUND_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311  # jitter
-            try:
-                await self.sweep()
-            except IgAuthError as error:
-                _log.warning("keeper.interrupted", cause=error.code)
-            except Exception:
-                _log.exception("keeper.crashed")
-
     async def renew(self, *, everything: bool = False) -> Sweep:
         """One sweep by hand: missed upgrades and queued revocations whatever their back-off.
 
-        `everything` re-checks every connection that holds a token.
+        `everything` re-checks every connection that holds a readable token.
         """
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            await connections.mark_due(tx, now, everything=everything)
-            await revocations.mark_due(tx, now)
-        return await self.sweep()
+        await self._make_due(everything=everything)
+        confirmed = await self._revocations.sweep(everything=True)
+        done = await self.sweep()
+        done.confirmed = confirmed
+        return done
 
     async def sweep(self) -> Sweep:
         """Everything that is due now, in batches, at a bounded rate."""
-        revoked = await self._revocations.sweep()
-        owner, checked, postponed = uuid.uuid4().hex, 0, 0
-        while batch := await self._claim(owner):
-            results = await asyncio.gather(*(self._keep(row, owner) for row in batch))
-            checked += results.count(True)
-            postponed += results.count(False)
-            await self._sleep(_BATCH_SECONDS)
-        pruned = await self._prune()
-        done = Sweep(checked, postponed, revoked, pruned)
-        if checked or postponed or revoked:
-            _log.info("keeper.swept", checked=checked, postponed=postponed, revoked=revoked)
+        done = Sweep()
+        while True:
+            claim = partial(connections.claim_checks, now=self._clock(), limit=BATCH)
+            lease, rows = await self._database.write(claim)
+            if not rows:
+                break
+            async with leases.kept(self._database, lease, self._clock):
+                await self._check_all(rows, lease, done)
+            await self._sleep(PAUSE_SECONDS)
+        if done.checked or done.postponed:
+            _log.info("keeper.swept", checked=done.checked, postponed=done.postponed)
         return done
 
-    async def _claim(self, owner: str) -> list[ConnectionRow]:
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            return await connections.claim_due(
-                tx, now=now, until=now + _LEASE, owner=owner, limit=_BATCH
-            )
+    async def _check_all(self, rows: Sequence[ConnectionRow], lease: Lease, done: Sweep) -> None:
+        for found in await asyncio.gather(*(self._check(row, lease) for row in rows)):
+            if found is None:
+                done.postponed += 1
+            else:
+                done.states[found] += 1
 
-    async def _keep(self, row: ConnectionRow, owner: str) -> bool:
-        """One connection; False where only a passing fault kept it from being checked."""
+    async def _check(self, row: ConnectionRow, lease: Lease) -> ConnectionStatus | None:
+        """One connection's state; None where only a passing fault kept it from being told."""
         try:
-            await self._verification.renew(row)
+            return await self._checks.renew(row)
+        except (NotFound, ReconnectRequired):  # it went, or its token can't be opened
+            return ConnectionStatus.RECONNECT_REQUIRED
         except GraphThrottled as throttled:
-            await self._postpone(row, owner, timedelta(seconds=throttled.retry_after_seconds))
-            return False
+            wait = timedelta(seconds=throttled.retry_after_seconds)
         except GraphError as error:
             _log.warning("keeper.postponed", connection=row.id, error=str(error))
-            await self._postpone(row, owner, _FIRST_RETRY * 2 ** min(row.check_failures, 10))
-            return False
+            wait = _FIRST_RETRY * 2 ** min(row.check_failures, 10)
         except IgAuthError as error:
-            _log.debug("keeper.gone", connection=row.id, cause=error.code)
-        return True
+            _log.warning("keeper.failed", connection=row.id, cause=error.code)
+            return None
+        again = self._clock() + min(wait, _LONGEST_RETRY)
+        await self._database.write(
+            lambda tx: connections.postpone(tx, row, lease, next_check_at=again)
+        )
+        return None
 
-    async def _postpone(self, row: ConnectionRow, owner: str, wait: timedelta) -> None:
-        async with self._database.transaction() as tx:
-            await connections.release(
-                tx,
-                row,
-                owner=owner,
-                next_check_at=self._clock() + min(wait, _LONGEST_RETRY),
-                failures=row.check_failures + 1,
-            )
-
-    async def _prune(self) -> int:
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            return (
-                await self._sessions.prune(tx)
-                + await attempts.prune(tx, now)
-                + await pauses.prune(tx, now - _KEEP_PAUSES)
-                + await audit.prune(tx, now - _KEEP_AUDIT)
-            )
+    async def _make_due(self, *, everything: bool) -> None:
+        pick = connections.list_readable if everything else connections.list_missing_upgrade
+        after = ""
+        while ids := await self._database.read(partial(pick, after=after, limit=_MANY)):
+            await self._database.write(partial(connections.mark_due, ids=ids, now=self._clock()))
+            after = ids[-1]

@@ -1,21 +1,21 @@
 """Rotation: every sealed value re-sealed under the newest key, beside a running service."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 import structlog
 
-from igauth.domain import Clock
-from igauth.events import trail as events
+from igauth.domain import Clock, Provider
+from igauth.events import trail
 from igauth.security.keyring import KeyRing
-from igauth.security.sealing import Place, Sealer, Unopenable
+from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
 from igauth.store import sealed
 from igauth.store.database import Database, Transaction
-from igauth.store.sealed import SealedRow
+from igauth.store.sealed import SEALED, SealedColumn, SealedRow
 
 _log = structlog.stdlib.get_logger("igauth.rotation")
-_BATCH = 100
-_Lister = Callable[[Transaction, str, int], Awaitable[list[SealedRow]]]
+_BATCH: Final = 100
 
 
 @dataclass(slots=True)
@@ -29,66 +29,99 @@ class Rotation:
 
 
 class KeyRotation:
-    """Walks the sealed values in batches; starting again goes on where it stopped."""
+    """Walks the sealed values in batches; starting again goes on where it stopped.
 
-    def __init__(self, *, app_id: str, ring: KeyRing, database: Database, clock: Clock) -> None:
-        self._app_id = app_id
+    `app_ids`: the app behind each open door, for values whose rows don't name theirs.
+    """
+
+    def __init__(
+        self, ring: KeyRing, database: Database, clock: Clock, app_ids: dict[Provider, str]
+    ) -> None:
         self._ring = ring
         self._sealer = Sealer(ring)
         self._database = database
         self._clock = clock
+        self._app_ids = app_ids
 
     async def rotate(self, *, drop_unreadable: bool = False) -> Rotation:
         """Re-seals everything. Values that can't be opened are counted and left, or emptied."""
         report = Rotation()
-        for lister in (sealed.list_tokens, sealed.list_queued):
-            await self._rotate_all(lister, report, drop_unreadable)
-        async with self._database.transaction() as tx:
-            needed = await sealed.kids_in_use(tx)
-            outcome = f"resealed {report.resealed}, unreadable {report.unreadable}"
-            await events.record(tx, "keys.rotated", at=self._clock(), outcome=outcome)
-        report.unused = [kid for kid in self._ring if kid not in needed | {self._ring.newest}]
+        for column in SEALED:
+            for kid in await self._other_kids():
+                await self._rotate_all(column, kid, report, drop=drop_unreadable)
+        used = await self._database.write(partial(self._conclude, report=report))
+        report.unused = [kid for kid in self._ring if kid not in used | {self._ring.newest}]
+        trail.say("keys.rotated", resealed=report.resealed, unreadable=report.unreadable)
         return report
 
-    async def _rotate_all(self, lister: _Lister, report: Rotation, drop: bool) -> None:
+    async def _other_kids(self) -> list[str | None]:
+        """Every key but the newest; None for what was given up before."""
+        known = await self._database.read(sealed.check_values)
+        return [None, *(kid for kid in known if kid != self._ring.newest)]
+
+    def _conclude(self, tx: Transaction, report: Rotation) -> frozenset[str]:
+        outcome = f"resealed {report.resealed}, unreadable {report.unreadable}"
+        trail.keep(tx, "keys.rotated", at=self._clock(), outcome=outcome, actor="command")
+        return sealed.kids_in_use(tx)
+
+    async def _rotate_all(
+        self, column: SealedColumn, kid: str | None, report: Rotation, *, drop: bool
+    ) -> None:
         after = ""
         while True:
-            async with self._database.reading() as tx:
-                rows = await lister(tx, after, _BATCH)
+            pick = partial(sealed.list_sealed, column=column, kid=kid, after=after, limit=_BATCH)
+            rows = await self._database.read(pick)
             if not rows:
                 return
-            await self._rotate_batch(rows, report, drop)
+            done = await self._database.write(partial(self._batch, column, rows, drop=drop))
+            report.resealed += done.resealed
+            report.unreadable += done.unreadable
+            report.dropped += done.dropped
             after = rows[-1].row
 
-    async def _rotate_batch(self, rows: list[SealedRow], report: Rotation, drop: bool) -> None:
+    def _batch(
+        self, column: SealedColumn, rows: list[SealedRow], tx: Transaction, *, drop: bool
+    ) -> Rotation:
         """One transaction; each value is replaced only while it is the one that was read."""
-        async with self._database.transaction() as tx:
-            for row in rows:
-                plain = self._opened(row)
-                if plain is None:
-                    await self._leave(tx, row, report, drop)
-                else:
-                    await self._renew(tx, row, plain, report)
+        done = Rotation()
+        for row in rows:
+            place = self._place(column, row)
+            plain = self._opened(column, row, place)
+            if plain is None:
+                done.unreadable += 1
+                if row.kid is not None:
+                    sealed.give_up(tx, column, row)
+                done.dropped += drop and sealed.empty(tx, column, row)
+            else:
+                self._renew(tx, column, row, plain, place, done)
+        return done
 
-    async def _leave(self, tx: Transaction, row: SealedRow, report: Rotation, drop: bool) -> None:
-        report.unreadable += 1
-        await sealed.mark_unreadable(tx, [row])
-        report.dropped += drop and await sealed.reseal(tx, row, None)
+    def _renew(
+        self,
+        tx: Transaction,
+        column: SealedColumn,
+        row: SealedRow,
+        plain: str,
+        place: Place,
+        done: Rotation,
+    ) -> None:
+        if row.kid is None:
+            kid = kid_of(row.sealed) or self._sealer.newest
+            sealed.take_up(tx, column, row, kid=kid, now=self._clock())
+        if kid_of(row.sealed) == self._sealer.newest:
+            return
+        fresh = self._sealer.seal(plain, place)
+        done.resealed += sealed.reseal(tx, column, row, fresh, self._sealer.newest)
 
-    async def _renew(self, tx: Transaction, row: SealedRow, plain: str, report: Rotation) -> None:
-        if row.unreadable:
-            await sealed.mark_readable(tx, row, self._clock())
-        if not self._sealer.is_newest(row.sealed):
-            fresh = self._sealer.seal(plain, self._place(row))
-            report.resealed += await sealed.reseal(tx, row, fresh)
-
-    def _opened(self, row: SealedRow) -> str | None:
+    def _opened(self, column: SealedColumn, row: SealedRow, place: Place) -> str | None:
         try:
-            return self._sealer.open(row.sealed, self._place(row))
+            return self._sealer.open(row.sealed, place)
         except Unopenable:
-            _log.warning("sealed.unreadable", table=row.table, row=row.row)
+            _log.warning("sealed.unreadable", table=column.table.__tablename__, row=row.row)
             return None
 
-    def _place(self, row: SealedRow) -> Place:
+    def _place(self, column: SealedColumn, row: SealedRow) -> Place:
         """Where the value lies; the queue's rows are this app's, and nobody's."""
-        return Place(row.table, row.column, row.row, row.app_id or self._app_id, row.person)
+        app_id = row.app_id or self._app_ids.get(row.provider, "")
+        table, name = column.table.__tablename__, column.value.key
+        return Place(table, name, row.row, row.provider, app_id, row.person)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -12,7 +13,7 @@ from igauth.domain import Clock
 from igauth.errors import IgAuthError
 from igauth.meta.pauses import LONGEST_GUESS_SECONDS, MemoryPauseBook, next_pause
 from igauth.store import pauses as store
-from igauth.store.database import Database
+from igauth.store.database import Database, Transaction
 
 _log = structlog.stdlib.get_logger("igauth.pauses")
 _FRESH_SECONDS = 1.0
@@ -66,8 +67,7 @@ class StoredPauseBook:
         """A call succeeded: the doubling ends. A pause that is still on stays."""
         await self._memory.cleared(scope)
         try:
-            async with self._database.transaction() as tx:
-                await store.remove_ended(tx, scope, self._clock())
+            await self._database.write(partial(store.remove_ended, scope=scope, now=self._clock()))
         except IgAuthError:
             _log.debug("pauses.not_cleared")
 
@@ -83,20 +83,25 @@ class StoredPauseBook:
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
-        async with self._database.reading() as tx:
-            self._active = await store.list_active(tx, self._clock(), _MOST_ACTIVE)
+        pick = partial(store.list_active, now=self._clock(), limit=_MOST_ACTIVE)
+        self._active = await self._database.read(pick)
         self._read_at = self._monotonic()
 
     async def _record(self, scope: str, hint_seconds: float | None) -> float:
         now = self._clock()
-        async with self._database.transaction() as tx:
-            until, seconds = await store.find(tx, scope) or (None, 0)
+
+        def unit(tx: Transaction) -> tuple[float, bool]:
+            until, seconds = store.find(tx, scope) or (None, 0)
             if until is not None and until > now and hint_seconds is None:
-                return (until - now).total_seconds()
+                return (until - now).total_seconds(), False
             pause = next_pause(hint_seconds, _strikes(until, seconds, now))
-            await store.save(tx, scope, now + timedelta(seconds=pause), int(pause))
-        self._read_at = float("-inf")
-        _log.warning("facebook.throttled", scope=scope.partition(":")[0], seconds=int(pause))
+            store.save(tx, scope, now + timedelta(seconds=pause), int(pause))
+            return pause, True
+
+        pause, is_new = await self._database.write(unit)
+        if is_new:
+            self._read_at = float("-inf")
+            _log.warning("facebook.throttled", scope=scope.partition(":")[0], seconds=int(pause))
         return pause
 
 

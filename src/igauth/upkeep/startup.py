@@ -7,7 +7,7 @@ from igauth.errors import IgAuthError, NotReady
 from igauth.security.keyring import KeyRing
 from igauth.settings import Fault, SettingsRefused
 from igauth.store import migrations, sealed
-from igauth.store.database import Database
+from igauth.store.database import Database, Transaction
 
 _READY_SECONDS = 1.0
 
@@ -42,17 +42,20 @@ async def check_keys(
     `rotating` may lack keys: it is how a lost one is mended. Notes the check value of every key
     that is new to this database.
     """
-    async with database.reading() as tx:
-        known = await sealed.check_values(tx)
-        needed = await sealed.kids_in_use(tx)
+    known, needed = await database.read(
+        lambda tx: (sealed.check_values(tx), sealed.kids_in_use(tx))
+    )
     faults = [*_changed(ring, known), *([] if rotating else _lacking(ring, needed))]
     if faults:
         raise SettingsRefused(faults)
     fresh = [kid for kid in ring if kid not in known]
+
+    def note(tx: Transaction) -> None:
+        for kid in fresh:
+            sealed.add_check_value(tx, kid, ring.check_value(kid), clock())
+
     if fresh:
-        async with database.transaction() as tx:
-            for kid in fresh:
-                await sealed.add_check_value(tx, kid, ring.check_value(kid), clock())
+        await database.write(note)
 
 
 async def check_ready(database: Database, ring: KeyRing) -> None:
@@ -69,8 +72,7 @@ async def check_ready(database: Database, ring: KeyRing) -> None:
 
 async def _read_state(database: Database) -> tuple[str | None, dict[str, str]]:
     current = await migrations.current_revision(database)
-    async with database.reading() as tx:
-        return current, await sealed.check_values(tx)
+    return current, await database.read(sealed.check_values)
 
 
 def _changed(ring: KeyRing, known: dict[str, str]) -> list[Fault]:

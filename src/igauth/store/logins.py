@@ -1,0 +1,264 @@
+"""What a login commits: person, sign-in, connection, token, listing, session; whole or not at all.
+
+One read that locks the person (record 14: person, connection, listing, session), then all writes
+together: two round trips on PostgreSQL, one visit on SQLite.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from igauth.domain import ConnectionId, PersonId, Provider, SessionHash, Subject
+from igauth.errors import AccountSwitched
+from igauth.store import connections, listings
+from igauth.store.attempts import Outcome
+from igauth.store.connections import ConnectionRow, Grant, SealedToken
+from igauth.store.database import Database, Transaction
+from igauth.store.leases import FREED
+from igauth.store.listings import AccountRow, ListingRow
+from igauth.store.models import (
+    AuditEvent,
+    Connection,
+    Person,
+    Revocation,
+    Session,
+    SignIn,
+    SpentState,
+)
+from igauth.store.statements import InBoth, Together, given, parameter, parameter_list
+
+MOST_SESSIONS: Final = 20
+_COLLISIONS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """The session that a login makes."""
+
+    id_hash: SessionHash = field(repr=False)
+    user_agent: str | None
+    expires_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogin:
+    """All that a login has learned. The callables get the ids that turn out: a token is sealed
+    for its row, a listing rendered for its connection."""
+
+    provider: Provider
+    app_id: str
+    subject: Subject
+    other_subject: Subject | None
+    name: str | None
+    picture_url: str | None
+    grant: Grant
+    seal: Callable[[ConnectionId, PersonId], SealedToken] = field(repr=False)
+    consent: Callable[[dict[str, Any] | None], dict[str, Any]] = field(repr=False)
+    listing: Callable[[Transaction, ConnectionRow | None, ConnectionId], "Listed | None"] = field(
+        repr=False
+    )
+    session: NewSession
+    state_hash: str = field(repr=False)
+    ended_sessions: Sequence[SessionHash] = field(repr=False)
+    cancelled_revocations: Sequence[str] = field(repr=False)
+    reconnect: str | None
+    request_id: str | None
+    now: datetime
+
+
+Listed = tuple[ListingRow, Sequence[AccountRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Whose login it was, and by which connection."""
+
+    person_id: PersonId
+    connection_id: ConnectionId
+
+
+async def record(database: Database, login: NewLogin, *, patience_seconds: float) -> Recorded:
+    """Commits a login; its code is spent, so deadlocks and a busy database are waited out.
+
+    Raises AccountSwitched where `reconnect` names another connection, DatabaseUnavailable.
+    """
+    for _ in range(_COLLISIONS):
+        try:
+            return await database.write(
+                lambda tx: _record(tx, login), patience_seconds=patience_seconds
+            )
+        except IntegrityError:  # the same person's first login, side by side: now they are known
+            continue
+    return await database.write(lambda tx: _record(tx, login), patience_seconds=patience_seconds)
+
+
+def _record(tx: Transaction, login: NewLogin) -> Recorded:
+    person_id, known = _find_known(tx, login)
+    if login.reconnect is not None and (known is None or known.id != login.reconnect):
+        raise AccountSwitched
+    ids = Recorded(
+        person_id or PersonId(str(uuid.uuid4())),
+        known.id if known else ConnectionId(str(uuid.uuid4())),
+    )
+    listed = login.listing(tx, known, ids.connection_id)
+    values = _values(login, ids, known)
+    if listed is not None:
+        values |= listings.parameters(ids.connection_id, *listed)
+    _WRITES[person_id is not None, listed is not None].execute(tx, values)
+    return ids
+
+
+def _find_known(tx: Transaction, login: NewLogin) -> tuple[PersonId | None, ConnectionRow | None]:
+    """Whom the subject signs in, and their connection to it; locks the person."""
+    named = {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
+    row = tx.execute(_KNOWN, named).one_or_none()
+    if row is None:
+        return None, None
+    person_id, *columns = row
+    return PersonId(person_id), connections.read(columns) if columns[0] is not None else None
+
+
+def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict[str, Any]:
+    """Every parameter of the writes below."""
+    return {
+        "person_id": ids.person_id,
+        "connection_id": ids.connection_id,
+        "provider": login.provider.value,
+        "app_id": login.app_id,
+        "subject": login.subject,
+        "other_subject": login.other_subject,
+        "name": login.name,
+        "picture_url": login.picture_url,
+        **login.grant.columns(),
+        **login.seal(ids.connection_id, ids.person_id).columns(),
+        "last_consent": login.consent(known.last_consent if known else None),
+        "session_key": str(uuid.uuid4()),
+        "session_hash": login.session.id_hash,
+        "user_agent": login.session.user_agent,
+        "session_expires_at": login.session.expires_at,
+        "session_ends_at": login.session.ends_at,
+        "ended_sessions": list(login.ended_sessions),
+        "state_hash": login.state_hash,
+        "cancelled": list(login.cancelled_revocations),
+        "audit_id": str(uuid.uuid4()),
+        "request_id": login.request_id,
+        "now": login.now,
+    }
+
+
+_KNOWN: Final = (
+    select(Person.id, *connections.COLUMNS)
+    .select_from(SignIn)
+    .join(Person, Person.id == SignIn.person_id)
+    .outerjoin(
+        Connection,
+        and_(
+            Connection.person_id == SignIn.person_id,
+            Connection.provider == SignIn.provider,
+            Connection.subject == SignIn.subject,
+        ),
+    )
+    .where(
+        SignIn.provider == bindparam("provider"),
+        SignIn.app_id == bindparam("app_id"),
+        SignIn.subject == bindparam("subject"),
+    )
+    .with_for_update(of=Person)
+)
+
+
+_ADD_PERSON: Final = insert(Person).values(
+    id=parameter("person_id"),
+    created_at=parameter("now"),
+    last_login_at=parameter("now"),
+    **given("name", "picture_url"),
+)
+_GREET_PERSON: Final = (
+    update(Person)
+    .where(Person.id == parameter("person_id"))
+    .values(
+        # what Meta withheld this time stays as it was
+        name=func.coalesce(parameter("name"), Person.name),
+        picture_url=func.coalesce(parameter("picture_url"), Person.picture_url),
+        last_login_at=parameter("now"),
+    )
+)
+_ADD_SIGN_IN: Final = insert(SignIn).values(**given("provider", "app_id", "subject", "person_id"))
+
+
+def _save_connection(_dialect: str, insert: Any) -> Any:
+    """A fresh consent: new token, new facts; whoever held a lease has lost it."""
+    names = (*Grant.NAMES, *SealedToken.NAMES, "other_subject", "last_consent")
+    fresh = insert(Connection).values(
+        id=parameter("connection_id"),
+        connected_at=parameter("now"),
+        token_version=1,
+        version=1,
+        **given("person_id", "provider", "app_id", "subject", "name", *names),
+    )
+    return fresh.on_conflict_do_update(
+        index_elements=["id"],
+        set_={
+            **{name: getattr(fresh.excluded, name) for name in names},
+            "name": func.coalesce(fresh.excluded.name, Connection.name),
+            "connected_at": fresh.excluded.connected_at,
+            "token_version": Connection.token_version + 1,
+            "version": Connection.version + 1,
+            **FREED,
+        },
+    )
+
+
+_OLDEST: Final = (
+    select(Session.id)
+    .where(Session.person_id == parameter("person_id"))
+    .order_by(Session.created_at.desc(), Session.id)
+    .offset(MOST_SESSIONS - 1)
+)
+_END_SESSIONS: Final = delete(Session).where(
+    or_(Session.id.in_(_OLDEST), Session.id_hash.in_(parameter_list("ended_sessions")))
+)
+_ADD_SESSION: Final = insert(Session).values(
+    id=parameter("session_key"),
+    id_hash=parameter("session_hash"),
+    created_at=parameter("now"),
+    last_seen_at=parameter("now"),
+    expires_at=parameter("session_expires_at"),
+    ends_at=parameter("session_ends_at"),
+    **given("person_id", "user_agent"),
+)
+_FINISH: Final = (
+    update(SpentState)
+    .where(SpentState.state_hash == parameter("state_hash"))
+    .values(outcome=Outcome.COMPLETED.value, session_hash=parameter("session_hash"), **FREED)
+)
+_CANCEL: Final = delete(Revocation).where(Revocation.subject_hash.in_(parameter_list("cancelled")))
+_AUDIT: Final = insert(AuditEvent).values(
+    id=parameter("audit_id"),
+    at=parameter("now"),
+    event="login.completed",
+    outcome="ok",
+    person=parameter("person_id"),
+    connection=parameter("connection_id"),
+    **given("request_id"),
+)
+_KNOWN_PERSON: Final = (_GREET_PERSON,)
+_NEW_PERSON: Final = (_ADD_PERSON, _ADD_SIGN_IN)
+_LISTING: Final = (listings.SAVE, listings.REMOVE_GONE, listings.SAVE_ACCOUNTS)
+_ALWAYS: Final = (_END_SESSIONS, _ADD_SESSION, _FINISH, _CANCEL, _AUDIT)
+_WRITES: Final = {
+    (is_known, is_listed): Together(
+        *(_KNOWN_PERSON if is_known else _NEW_PERSON),
+        InBoth(_save_connection),
+        *(_LISTING if is_listed else ()),
+        *_ALWAYS,
+    )
+    for is_known in (False, True)
+    for is_listed in (False, True)
+}

@@ -1,0 +1,47 @@
+"""PostgreSQL by asyncpg: one pool, units of work by SQLAlchemy's bridge."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+Result = TypeVar("Result")
+
+POOL_CONNECTIONS: Final = 20
+CONNECT_SECONDS: Final = 2
+STATEMENT_SECONDS: Final = 5
+LONGEST_WAIT_SECONDS: Final = 15
+"""For a connection of the pool: as long as a callback may take (contract §8)."""
+
+
+def open_engine(url: URL) -> AsyncEngine:
+    """The engine; connects at the first use. No ping before use: a dead connection is met by
+    the transaction's own repetition (`database`)."""
+    options: dict[str, Any] = {
+        "timeout": CONNECT_SECONDS,
+        "command_timeout": STATEMENT_SECONDS,
+    }
+    return create_async_engine(
+        url,
+        pool_size=POOL_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=LONGEST_WAIT_SECONDS,
+        pool_recycle=1_800,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args=options,
+    )
+
+
+async def run(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Result:
+    """`unit` in one transaction; commits at its end, rolls back on any exception."""
+    async with engine.begin() as connection:
+        return await connection.run_sync(unit)
+
+
+async def read(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Result:
+    """`unit` for reads alone: each statement by itself, without BEGIN and ROLLBACK."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(unit)
