@@ -20,10 +20,13 @@ from starlette.types import Receive, Scope, Send
 
 from igauth.app import create_app
 from igauth.bootstrap import Services, Wiring
-from igauth.meta.client import Budgets
+from igauth.domain import ConnectionId
+from igauth.meta.calls import Budgets
 from igauth.sandbox.app import Sandbox, SandboxConfig
 from igauth.settings import RootKey, Settings, load
-from igauth.store.database import Database
+from igauth.store import connections
+from igauth.store.connections import ConnectionRow
+from igauth.store.database import Database, Transaction
 
 BASE_URL = "http://localhost:8000"
 SECURE_URL = "https://connect.example.test"
@@ -185,21 +188,34 @@ class Stage:
 
     async def count(self, table: str) -> int:
         """How many rows a table holds."""
-        async with self.services.database.reading() as tx:
-            found = await tx.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608  # our own tables
-            return int(found.scalar_one())
+        ((number,),) = await self.sql(f"SELECT count(*) FROM {table}")  # noqa: S608  # our own
+        return int(number)
+
+    async def sql(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Runs a statement beside the service, as somebody who can write the database would."""
+
+        def unit(tx: Transaction) -> list[tuple[Any, ...]]:
+            done = tx.execute(text(statement), parameters)
+            return [tuple(row) for row in done.all()] if done.returns_rows else []
+
+        return await self.services.database.write(unit)
+
+    async def connection(self, connection_id: str) -> ConnectionRow | None:
+        """A connection as it is stored."""
+        wanted = ConnectionId(connection_id)
+        return await self.services.database.read(lambda tx: connections.find(tx, wanted))
 
     @asynccontextmanager
     async def database_down(self) -> AsyncGenerator[None]:
         """While this block runs, no connection to the database can be had."""
         database = self.services.database
         away = Database(_nowhere(database.url))
-        kept = database._reader, database._writer
-        database._reader, database._writer = away._reader, away._writer
+        kept = database._engine
+        database._engine = away._engine
         try:
             yield
         finally:
-            database._reader, database._writer = kept
+            database._engine = kept
             await away.close()
 
 

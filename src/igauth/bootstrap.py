@@ -22,7 +22,7 @@ from igauth.grants.revocations import Revocations
 from igauth.grants.state import GrantRules
 from igauth.grants.vault import Vault
 from igauth.listing.accounts import Accounts
-from igauth.listing.freshness import Listings, Patience
+from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS, Listings, Patience
 from igauth.listing.keeping import Keeping
 from igauth.login.attempts import Attempts
 from igauth.login.flow import CALLBACK_SECONDS, LoginFlow
@@ -63,8 +63,8 @@ class Wiring:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     budgets: Budgets = field(default_factory=Budgets)
     callback_seconds: float = CALLBACK_SECONDS
-    answer_seconds: float = Patience.answer_seconds
-    walk_seconds: float = Patience.walk_seconds
+    answer_seconds: float = ANSWER_SECONDS
+    walk_seconds: float = WALK_SECONDS
     pauses_fresh_seconds: float = 1.0
     keeper: bool = True
 
@@ -243,9 +243,7 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
             on_erased=copies.forget,
         ),
         keeper=keeper,
-        counting=Counting(
-            basics.database, expiring=basics.rules.expiring, clock=basics.clock
-        ),
+        counting=Counting(basics.database, expiring=basics.rules.expiring, clock=basics.clock),
         rules=basics.rules,
         chores=_chores(basics, keeper, revocations, copies),
         metrics=metrics,

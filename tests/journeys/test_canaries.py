@@ -176,7 +176,7 @@ async def _log_in_badly(observed: Observed) -> None:
 
 async def _look_at_everything(stage: Stage, browser: Browser) -> None:
     listing = (await browser.accounts(refresh="true")).json()
-    account, connection = listing["data"][0]["id"], listing["meta"]["connection"]["id"]
+    account, connection = listing["data"][0]["id"], listing["meta"]["connections"][0]["id"]
     (session, *_) = (await browser.get("/me/sessions")).json()["data"]
     ids = {"account_id": account, "connection_id": connection, "session_id": session["id"]}
     for path, operations in stage.app.openapi()["paths"].items():
@@ -231,15 +231,14 @@ async def _dump(stage: Stage) -> str:
         files = sorted(path.parent.glob(f"{path.name}*"))
         assert len(files) > 1
         return "".join(file.read_bytes().decode("latin-1") for file in files)
-    async with database.reading() as tx:
-        tables = await tx.execute(
-            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        )
-        rows = [
-            (await tx.execute(text(f'SELECT * FROM "{table}"'))).all()  # noqa: S608  # our own
-            for table in tables.scalars()
-        ]
-    return repr(rows)
+    tables = await observed_tables(stage)
+    return repr([await stage.sql(f'SELECT * FROM "{table}"') for table in tables])  # noqa: S608
+
+
+async def observed_tables(stage: Stage) -> list[str]:
+    """Names of all tables of the database."""
+    found = await stage.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return [name for (name,) in found]
 
 
 async def test_nothing_secret_gets_out(observed: Observed) -> None:

@@ -22,8 +22,7 @@ async def happens(stage: Stage, person: str, action: str, **body: Any) -> None:
 async def row_of(stage: Stage, browser: Browser) -> ConnectionRow:
     """The stored connection behind a browser's session."""
     connection = await browser.connection()
-    async with stage.services.database.reading() as tx:
-        row = await connections.find(tx, connection["id"])
+    row = await stage.connection(connection["id"])
     assert row is not None
     return row
 
@@ -55,7 +54,7 @@ async def test_what_happens_at_facebook_is_seen(
     stale = await browser.accounts()
     assert stale.status_code == 200
     assert stale.json()["meta"]["stale"] is True
-    assert stale.json()["meta"]["connection"]["status"] == status
+    assert stale.json()["meta"]["connections"][0]["status"] == status
     assert (await browser.connection())["status"] == status
 
     for mended in ("clear_checkpoint", "confirm"):
@@ -104,7 +103,7 @@ async def test_a_checkpoint_asks_one_question_each_max_age(stage: Stage, browser
     stage.clock.advance(seconds=301)
     healed = (await browser.accounts()).json()
     assert healed["meta"]["stale"] is False
-    assert healed["meta"]["connection"]["status"] == "active"
+    assert healed["meta"]["connections"][0]["status"] == "active"
 
 
 async def test_the_end_comes_into_sight(stage: Stage, browser: Browser) -> None:
@@ -116,10 +115,6 @@ async def test_the_end_comes_into_sight(stage: Stage, browser: Browser) -> None:
     stage.clock.now = row.token_expires_at - timedelta(days=6)
     browser_again = stage.browser()
     await browser_again.log_in("ben")
-    async with stage.services.database.transaction() as tx:
-        await connections.save_status(
-            tx, row, row.status, None, verified_at=None, next_check_at=None
-        )
     assert stage.services.rules.status(row, stage.clock()) == "expiring"
     stage.clock.now = row.token_expires_at
     assert stage.services.rules.status(row, stage.clock()) == "reconnect_required"
@@ -168,10 +163,10 @@ async def test_disconnecting_while_facebook_is_down(stage: Stage, browser: Brows
     assert ended.status_code == 202
     assert await browser.user() is None
     assert [await stage.count("people"), await stage.count("revocations")] == [0, 1]
-    assert (await stage.services.keeper.sweep()).revoked == 0
+    assert await stage.services.keeper.revocations.sweep() == 0
     stage.sandbox.faults.remove(fault.id)
     stage.clock.advance(minutes=10)
-    assert (await stage.services.keeper.sweep()).revoked == 1
+    assert await stage.services.keeper.revocations.sweep() == 1
     assert await stage.count("revocations") == 0
     assert stage.sandbox.world.person("ada").grant is None
 

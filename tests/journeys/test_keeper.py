@@ -5,53 +5,68 @@ from datetime import timedelta
 
 import pytest
 
-from igauth.domain import AppScopedUserId, ConnectionStatus
-from igauth.errors import DatabaseUnavailable
+from pydantic import SecretStr
+
+from igauth.domain import ConnectionStatus, Provider, SessionHash, Subject
+from igauth.errors import DatabaseUnavailable, NotFound
+from igauth.grants.vault import Vault
+from igauth.meta.door import IssuedToken
 from igauth.security.keyring import KeyRing
-from igauth.security.sealing import Place, Sealer
-from igauth.store import connections, people
+from igauth.security.sealing import Sealer
+from igauth.store import logins
 from igauth.store.connections import ConnectionRow, Grant
+from igauth.store.leases import Lease
+from igauth.store.logins import NewLogin, NewSession
+from igauth.upkeep.keeper import BATCH
+from igauth.upkeep.pruning import Pruning
 from tests.journeys.test_custody import happens, row_of
-from tests.stage import KEY, Browser, Stage, error_of, replica
+from tests.stage import KEY, Browser, Stage, error_of, no_wait, replica
 
 TWO_KEEPERS = {"sqlite": 60, "postgresql": 1_000}
 
 
 async def seed_due(stage: Stage, number: int) -> None:
     """People with a long-lived token whose daily check is due."""
-    sealer = Sealer(KeyRing((KEY,)))
-    now = stage.clock()
-    async with stage.services.database.transaction() as tx:
-        for index in range(number):
-            person = stage.sandbox.world.add_person(f"due{index}", f"Due {index}")
-            stage.sandbox.authorize(person.key, redirect_uri=stage.settings.redirect_uri)
-            token = stage.sandbox.ledger.add_token(
-                "USER",
-                person.key,
-                issued_at=now,
-                expires_at=now + timedelta(days=50),
-                long_lived=True,
-            )
-            person_id = await people.upsert(
-                tx,
-                app_id=stage.sandbox.config.app_id,
-                user_id=AppScopedUserId(person.id),
-                name=person.name,
-                picture_url=None,
-                now=now,
-            )
-            row = await connections.reserve(tx, person_id, now)
-            place = Place(
-                "connections", "sealed_token", row.id, stage.sandbox.config.app_id, person_id
-            )
-            await connections.save_login(
-                tx,
-                row.id,
-                sealed_token=sealer.seal(token.text, place),
-                grant=due_grant(stage),
-                last_consent=None,
-                now=now,
-            )
+    for index in range(number):
+        person = stage.sandbox.world.add_person(f"due{index}", f"Due {index}")
+        stage.sandbox.authorize(person.key, redirect_uri=stage.settings.redirect_uri)
+        token = stage.sandbox.ledger.add_token(
+            "USER",
+            person.key,
+            issued_at=stage.clock(),
+            expires_at=stage.clock() + timedelta(days=50),
+            long_lived=True,
+        )
+        login = due_login(stage, Subject(person.id), token.text)
+        await logins.record(stage.services.database, login, patience_seconds=5.0)
+
+
+def due_login(stage: Stage, subject: Subject, token: str) -> NewLogin:
+    """A login whose connection wants its check."""
+    now, app_id, name = stage.clock(), stage.sandbox.config.app_id, f"seed-{subject}"
+    vault = Vault(Sealer(KeyRing((KEY,))), stage.services.database, stage.clock)
+    issued = IssuedToken(SecretStr(token), None)
+    return NewLogin(
+        provider=Provider.FACEBOOK,
+        app_id=app_id,
+        subject=subject,
+        other_subject=None,
+        name=None,
+        picture_url=None,
+        grant=due_grant(stage),
+        seal=lambda row, person: vault.seal(
+            issued, row, person, provider=Provider.FACEBOOK, app_id=app_id
+        ),
+        consent=lambda _: {},
+        listing=lambda _tx, _known, _id: None,
+        session=NewSession(SessionHash(name), None, expires_at=now, ends_at=now),
+        state_hash=name,
+        ended_sessions=(),
+        cancelled_revocations=(),
+        reconnect=None,
+        request_id=None,
+        now=now,
+    )
 
 
 def due_grant(stage: Stage) -> Grant:
@@ -59,7 +74,7 @@ def due_grant(stage: Stage) -> Grant:
     now = stage.clock()
     return Grant(
         status=ConnectionStatus.ACTIVE,
-        status_cause=None,
+        cause=None,
         upgrade_pending=False,
         token_expires_at=now + timedelta(days=50),
         data_access_expires_at=None,
@@ -84,18 +99,19 @@ async def test_two_keepers_share_the_work(stage: Stage) -> None:
     assert len(asked) == len(set(asked)) == number
 
 
-async def test_a_killed_keeper_leaves_the_rest_to_others(stage: Stage) -> None:
+async def test_a_killed_keeper_leaves_the_rest_to_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A keeper that dies midway holds its rows until the lease ends, then others finish (§7)."""
-    await seed_due(stage, 25)
+    monkeypatch.setattr(Lease, "release", lambda *_: None)  # as kill -9 would
+    await seed_due(stage, BATCH + 15)
     reached = asyncio.Event()
-    original = stage.services.keeper._keep
 
-    async def stuck(row: ConnectionRow, owner: str) -> bool:
+    async def stuck(_row: ConnectionRow) -> ConnectionStatus:
         reached.set()
-        await asyncio.Event().wait()
-        return await original(row, owner)
+        return await asyncio.Future()
 
-    stage.services.keeper._keep = stuck  # type: ignore[method-assign]
+    monkeypatch.setattr(stage.services.checks, "renew", stuck)
     dying = asyncio.create_task(stage.services.keeper.sweep())
     await reached.wait()
     dying.cancel()
@@ -104,9 +120,9 @@ async def test_a_killed_keeper_leaves_the_rest_to_others(stage: Stage) -> None:
     async with replica(stage) as other:
         assert (await other.services.keeper.sweep()).checked == 15
         assert (await other.services.keeper.sweep()).checked == 0
-        stage.clock.advance(minutes=6)
-        assert (await other.services.keeper.sweep()).checked == 10
-    assert stage.graph_calls.count("debug_token") == 25
+        stage.clock.advance(seconds=11)
+        assert (await other.services.keeper.sweep()).checked == BATCH
+    assert stage.graph_calls.count("debug_token") == BATCH + 15
 
 
 async def test_a_missed_upgrade_is_made_up_for(stage: Stage, browser: Browser) -> None:
@@ -138,8 +154,7 @@ async def test_a_re_exchange_is_believed_only_by_debug_token(
 
     await stage.services.keeper.sweep()
 
-    async with stage.services.database.reading() as tx:
-        after = await connections.find(tx, before.id)
+    after = await stage.connection(before.id)
     assert after is not None
     assert "upgrade" in stage.graph_calls[5:]
     assert after.token_expires_at == before.token_expires_at
@@ -199,7 +214,9 @@ async def test_a_renewal_never_resurrects(stage: Stage, browser: Browser) -> Non
     assert (await browser.send("DELETE", "/me")).status_code == 204
     stage.sandbox.authorize("ada", redirect_uri=stage.settings.redirect_uri)
 
-    await stage.services.keeper._keep(stale, "late")
+    with pytest.raises(NotFound):
+        await stage.services.checks.verify(stale)
+    await stage.services.checks.renew(stale)
 
     assert [await stage.count("people"), await stage.count("connections")] == [0, 0]
 
@@ -217,7 +234,7 @@ async def test_what_has_expired_is_pruned(stage: Stage, browser: Browser) -> Non
     await browser.log_in("ada")
     stage.clock.advance(days=120)
 
-    await stage.services.keeper.sweep()
+    await Pruning(stage.services.database, clock=stage.clock, sleep=no_wait).prune()
 
     for table in ("sessions", "spent_states"):
         assert await stage.count(table) == 0, table
@@ -258,5 +275,6 @@ async def test_altered_tokens_are_never_used(stage: Stage, browser: Browser) -> 
 
 async def reseal(stage: Stage, row: ConnectionRow, sealed: str) -> None:
     """Somebody who can write the database puts another sealed text into a row."""
-    async with stage.services.database.transaction() as tx:
-        await connections.save_check(tx, row, due_grant(stage), sealed_token=sealed)
+    await stage.sql(
+        "UPDATE connections SET sealed_token = :sealed WHERE id = :id", sealed=sealed, id=row.id
+    )

@@ -72,7 +72,8 @@ async def test_the_exact_shape(stage: Stage, browser: Browser) -> None:
         "media_count": account["media_count"],
         "pages": account["pages"],
         "can_publish": True,
-        "connection_id": connection["id"],
+        "account_type": None,
+        "connection_ids": [connection["id"]],
     }
     assert [set(page) for page in account["pages"]] == [{"id", "name", "tasks"}] * 2
     assert body["meta"] == {

@@ -115,9 +115,8 @@ async def test_the_upgrade_alone_fails(database_url: str, preset: str) -> None:
         assert error_of(await browser.log_in("ada")) is None
         connection = await browser.connection()
         assert connection["status"] == "expiring"
-        async with stage.services.database.reading() as tx:
-            row = await tx.exec_driver_sql("SELECT upgrade_pending FROM connections")
-            assert bool(row.scalar_one()) is True
+        ((pending,),) = await stage.sql("SELECT upgrade_pending FROM connections")
+        assert bool(pending)
         assert (await browser.accounts()).status_code == 200
 
 

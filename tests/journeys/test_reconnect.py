@@ -3,7 +3,6 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import text
 
 from igauth.sandbox.revoking import remove_app
 from tests.stage import BASE_URL, FRONTEND, Browser, Stage, error_of, query_of
@@ -11,9 +10,8 @@ from tests.stage import BASE_URL, FRONTEND, Browser, Stage, error_of, query_of
 
 async def _token_of(stage: Stage) -> list[tuple[str, str]]:
     """Every connection's id and sealed token."""
-    async with stage.services.database.reading() as tx:
-        rows = await tx.execute(text("SELECT id, sealed_token FROM connections ORDER BY id"))
-        return [(row[0], row[1]) for row in rows]
+    rows = await stage.sql("SELECT id, sealed_token FROM connections ORDER BY id")
+    return [(row[0], row[1]) for row in rows]
 
 
 async def test_the_same_person_reconnects(stage: Stage, browser: Browser) -> None:

@@ -19,8 +19,7 @@ async def _is_in(browser: Browser) -> bool:
 
 
 async def _hashes(stage: Stage) -> list[str]:
-    async with stage.services.database.reading() as tx:
-        return list((await tx.execute(text("SELECT id_hash FROM sessions"))).scalars())
+    return [id_hash for (id_hash,) in await stage.sql("SELECT id_hash FROM sessions")]
 
 
 async def test_a_planted_session_is_never_adopted(stage: Stage, browser: Browser) -> None:

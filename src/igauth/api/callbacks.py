@@ -32,7 +32,9 @@ PATHS = frozenset({_DEAUTHORIZE, _DELETION})
 _FORM = "application/x-www-form-urlencoded"
 _MESSAGES = {
     Outcome.DELETED: "Everything that this service had stored about you was deleted.",
-    Outcome.NOTHING_STORED: "This service had nothing stored about you; there was nothing to delete.",
+    Outcome.NOTHING_STORED: (
+        "This service had nothing stored about you; there was nothing to delete."
+    ),
     Outcome.SUPERSEDED: (
         "You connected again after this request was made, so nothing was deleted. "
         "To delete your data now, disconnect in the application or send a new request."

@@ -11,6 +11,7 @@ from igauth.api.pages import page
 from igauth.api.presenting import person_out
 from igauth.api.problems import login_failure_address
 from igauth.api.schemas import SessionState
+from igauth.domain import Provider
 from igauth.errors import (
     CsrfFailed,
     InvalidRequest,
@@ -18,7 +19,6 @@ from igauth.errors import (
     RateLimited,
     ReturnToNotAllowed,
 )
-from igauth.domain import Provider
 from igauth.login.flow import Arrival, LoginEnd
 from igauth.observability import REQUEST_ID
 from igauth.settings import origin_of
@@ -91,7 +91,9 @@ async def complete_login(
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Facebook sends the browser here; nobody else should."""
-    end = await services.logins[Provider.FACEBOOK].complete(_arrival(request, session_id, user_agent))
+    end = await services.logins[Provider.FACEBOOK].complete(
+        _arrival(request, session_id, user_agent)
+    )
     if end.counts:
         await edge.login_limit.hit(client)
     outcome = "ok" if end.failure is None else end.failure.code

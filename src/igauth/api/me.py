@@ -140,9 +140,7 @@ async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep)
     )
 
 
-@router.get(
-    "/me/connections", summary="The connections", responses=problems(NotAuthenticated)
-)
+@router.get("/me/connections", summary="The connections", responses=problems(NotAuthenticated))
 async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[ConnectionOut]:
     """The person's connections: what they let this application use, and through which door."""
     rows = await services.connections.list_own(viewer.person.id)
@@ -181,9 +179,7 @@ async def verify_connection(
     response_class=Response,
     responses={**_ENDED, **problems(NotAuthenticated, NotFound, CsrfFailed)},
 )
-async def disconnect(
-    row: OwnConnection, edge: EdgeDep, services: ServicesDep
-) -> Response:
+async def disconnect(row: OwnConnection, edge: EdgeDep, services: ServicesDep) -> Response:
     """Ends the connection; everything that the person has here, where it is the last or the only
     one that signs them in."""
     ended, confirmed = await services.ending.end_connection(row)

@@ -18,13 +18,13 @@ from igauth.app import create_app
 from igauth.bootstrap import Services, open_examination, open_services
 from igauth.cli import dev as development
 from igauth.domain import Provider, Subject, utc_now
-from igauth.store.people import SignInRow
 from igauth.errors import IgAuthError
 from igauth.observability import configure_logging
 from igauth.security.keyring import KeyRing
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load, origin_of
 from igauth.store import migrations
 from igauth.store.database import Database
+from igauth.store.people import SignInRow
 from igauth.upkeep.doctor import dashboard_urls, permission_notes
 from igauth.upkeep.keeper import Sweep
 from igauth.upkeep.rotation import KeyRotation, Rotation

@@ -119,7 +119,7 @@ class Checks:
         if not check.is_ours:
             cause = ConnectionCause.NOT_OURS
             return await self._save_status(row, ConnectionStatus.RECONNECT_REQUIRED, cause, now)
-        held_up = check.refusal and status_of(check.refusal)
+        held_up = None if check.refusal is None else status_of(check.refusal)
         if check.refusal is not None and held_up is not None:
             return await self._save_status(row, held_up, cause_of(check.refusal), now)
         if check.facts is None:

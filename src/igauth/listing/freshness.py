@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from igauth.background import Background
-from igauth.domain import Clock, ConnectionId, Listing, Provider
+from igauth.domain import Clock, ConnectionId, Listing, PersonId, Provider
 from igauth.errors import FacebookTimeout, IgAuthError, PermissionMissing, ReconnectRequired
 from igauth.grants.checks import Checks, known
 from igauth.grants.state import DEAD, GrantRules
@@ -30,6 +30,8 @@ from igauth.store.leases import Lease
 from igauth.store.views import StoredGrant
 
 _log = structlog.stdlib.get_logger("igauth.listing")
+ANSWER_SECONDS: Final = 10.0
+WALK_SECONDS: Final = 70.0
 NEEDED: Final = frozenset({"pages_show_list", "instagram_basic"})
 """Facebook's permissions of which a listing needs at least one (contract §6)."""
 
@@ -39,8 +41,8 @@ class Patience:
     """How old a stored listing may be, how long an answer waits, how long a walk may go on."""
 
     max_age: timedelta
-    answer_seconds: float = 10.0
-    walk_seconds: float = 70.0
+    answer_seconds: float = ANSWER_SECONDS
+    walk_seconds: float = WALK_SECONDS
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -226,7 +228,9 @@ class Listings:
     ) -> StoredGrant:
         """Walks, unless another replica does or just did: then its result is taken."""
         await self._database.write(lambda tx: listings.reserve(tx, row.id))
-        turn = await leases.waited_for(lambda: self._turn(row, grant), self._patience.sleep)
+        turn: Lease | StoredGrant = await leases.waited_for(
+            lambda: self._turn(row, grant), self._patience.sleep
+        )
         if isinstance(turn, StoredGrant):
             return turn
         async with leases.kept(self._database, turn, self._clock):

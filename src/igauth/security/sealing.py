@@ -1,7 +1,7 @@
 """Sealing: AES-256-GCM bound to where the value lies (NIST SP 800-38D; contract §7).
 
 A sealed value reads `v1.{kid}.{base64url(nonce | ciphertext | tag)}`. Its associated data names
-version, key, table, column, row, door, app and person, so that a value moved elsewhere doesn't open.
+version, key, table, column, row, door, app and person: a value moved elsewhere doesn't open.
 """
 
 import base64

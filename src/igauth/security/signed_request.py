@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from igauth.domain import AppScopedUserId
+from igauth.domain import Subject
 
 _LONGEST = 8_192
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_USER_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class SignedRequestRefused(Exception):
@@ -28,7 +29,7 @@ class SignedRequestRefused(Exception):
 class SignedRequest:
     """What Meta says about one person: the app-scoped id, and when it was said (UTC)."""
 
-    user_id: AppScopedUserId
+    user_id: Subject
     issued_at: datetime
 
 
@@ -36,7 +37,8 @@ def parse_signed_request(text: str, app_secret: str) -> SignedRequest:
     """The content of a `signed_request`, believed only when our secret signed it.
 
     The order is Meta's own: two parts, signature over the encoded payload, JSON, algorithm,
-    user_id, issued_at. Raises SignedRequestRefused.
+    user_id, issued_at. One spelling only, base64url without padding and with nothing in its
+    spare bits (RFC 4648 §3.5): else one request would have many. Raises SignedRequestRefused.
     """
     signature, payload = _parts(text)
     expected = hmac.digest(app_secret.encode(), payload.encode(), hashlib.sha256)
@@ -63,10 +65,12 @@ def _decode(text: str) -> bytes:
     if not _BASE64URL.fullmatch(text):
         raise SignedRequestRefused("not_base64url")
     try:
-        bare = text.rstrip("=")
-        return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raise SignedRequestRefused("not_base64url") from None
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise SignedRequestRefused("not_canonical")
+    return raw
 
 
 def _fields(payload: str) -> dict[str, Any]:
@@ -79,10 +83,13 @@ def _fields(payload: str) -> dict[str, Any]:
     return fields
 
 
-def _user_id(value: Any) -> AppScopedUserId:
-    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]{1,128}", value):
+def _user_id(value: Any) -> Subject:
+    """Text, or the same digits as a number."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        value = str(value)
+    if not isinstance(value, str) or not _USER_ID.fullmatch(value):
         raise SignedRequestRefused("user_id")
-    return AppScopedUserId(value)
+    return Subject(value)
 
 
 def _instant(value: Any) -> datetime:

@@ -61,7 +61,7 @@ class Keeper:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._checks = checks
-        self._revocations = revocations
+        self.revocations = revocations
         self._database = database
         self._clock = clock
         self._sleep = sleep
@@ -72,7 +72,7 @@ class Keeper:
         `everything` re-checks every connection that holds a readable token.
         """
         await self._make_due(everything=everything)
-        confirmed = await self._revocations.sweep(everything=True)
+        confirmed = await self.revocations.sweep(everything=True)
         done = await self.sweep()
         done.confirmed = confirmed
         return done
