@@ -296,8 +296,6 @@ def upgrade() -> None:
         )
 
 
-
-
 def downgrade() -> None:
 
     with op.batch_alter_table("listed_accounts", schema=None) as batch_op:
@@ -359,4 +357,3 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_audit_events_actor_at"))
 
     op.drop_table("audit_events")
-

@@ -27,7 +27,7 @@ class IgAuthError(Exception):
     """A refusal or failure with a public face.
 
     `detail` is a sentence for people, without secrets or foreign text. `retry_after` is in
-    seconds. `action` stands in for the class's own, `action_url` completes it.
+    seconds. `action` takes the place of the class's own, `action_url` completes it.
     """
 
     code: ClassVar[str]
@@ -35,7 +35,7 @@ class IgAuthError(Exception):
     title: ClassVar[str]
     detail: ClassVar[str]
     retryable: ClassVar[bool] = False
-    action: ActionKind | None = None
+    action: ClassVar[ActionKind | None] = None
     wait_seconds: ClassVar[int | None] = None
 
     def __init__(
@@ -48,15 +48,15 @@ class IgAuthError(Exception):
     ) -> None:
         self.public_detail = detail or self.detail
         self.retry_after = self.wait_seconds if retry_after is None else retry_after
-        self.action = action or type(self).action
+        self.action_kind = action or self.action
         self.action_url = action_url
         super().__init__(f"{self.code}: {self.public_detail}")
 
     def way_out(self, default_url: str | None = None) -> Action | None:
         """What the person can do, with the link that was given at the raising site."""
-        if self.action is None:
+        if self.action_kind is None:
             return None
-        return Action(self.action, self.action_url or default_url)
+        return Action(self.action_kind, self.action_url or default_url)
 
 
 class LoginFailure(IgAuthError):

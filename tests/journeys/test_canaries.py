@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, quote
 import httpx
 import pytest
 import structlog
-from sqlalchemy import text
 
 from igauth.observability import configure_logging
 from igauth.sandbox.signed import signed_request
@@ -59,9 +58,12 @@ class Recorder(httpx.AsyncBaseTransport):
         response = await self.inner.handle_async_request(request)
         content = await response.aread()
         self._note_tokens(content)
-        return httpx.Response(
-            response.status_code, headers=response.headers.multi_items(), content=content
-        )
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name.lower() != "content-encoding"  # `content` is decoded
+        ]
+        return httpx.Response(response.status_code, headers=headers, content=content)
 
     def _note(self, pairs: list[tuple[str, str]]) -> None:
         for name, value in pairs:

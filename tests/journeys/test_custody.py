@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from igauth.store import connections
 from igauth.store.connections import ConnectionRow
 from tests.stage import FACEBOOK, FRONTEND, Browser, Stage, error_of
 

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-
 from pydantic import SecretStr
 
 from igauth.domain import ConnectionStatus, Provider, SessionHash, Subject
@@ -148,6 +147,7 @@ async def test_a_re_exchange_is_believed_only_by_debug_token(
 ) -> None:
     """Near its end a token is exchanged again; one that doesn't last longer is dropped (3.3)."""
     await browser.log_in("ada")
+    await browser.accounts()
     before = await row_of(stage, browser)
     assert before.token_expires_at is not None
     stage.clock.now = before.token_expires_at - timedelta(days=3)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from igauth.store.models import SpentState
 from tests.stage import START, Browser, Stage, error_of, query_of, replica

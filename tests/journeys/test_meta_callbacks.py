@@ -12,7 +12,6 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from igauth.security.signed_request import SignedRequestRefused, parse_signed_request
 from igauth.store.models import Base
@@ -93,7 +92,9 @@ def corpus(stage: Stage) -> dict[str, str]:
         "algorithm lower": sign(good | {"algorithm": "hmac-sha256"}, secret),
         "algorithm list": sign(good | {"algorithm": ["HMAC-SHA256"]}, secret),
         "no user": sign({k: v for k, v in good.items() if k != "user_id"}, secret),
-        "user number": sign(good | {"user_id": 10200000000000001}, secret),
+        "user negative": sign(good | {"user_id": -1}, secret),
+        "padded": f"{signature}=.{payload}",
+        "spare bits": f"{signature[:-1]}{chr(ord(signature[-1]) + 1)}.{payload}",
         "user empty": sign(good | {"user_id": ""}, secret),
         "user list": sign(good | {"user_id": ["1"]}, secret),
         "user with NUL": sign(good | {"user_id": "1\0"}, secret),

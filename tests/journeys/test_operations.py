@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from igauth.bootstrap import Wiring, open_examination, open_services
 from igauth.domain import ConnectionStatus
@@ -126,12 +125,8 @@ async def test_a_key_that_came_back_opens_again(stage: Stage, browser: Browser) 
     async with open_services(
         settings, Wiring(transport=stage.sandbox.transport(), clock=stage.clock), rotating=True
     ) as lost:
-        wrong = KeyRotation(
-            app_id=stage.sandbox.config.app_id,
-            ring=lost.ring,
-            database=lost.database,
-            clock=stage.clock,
-        )
+        app_ids = {provider: door.app_id for provider, door in stage.services.doors.items()}
+        wrong = KeyRotation(lost.ring, lost.database, stage.clock, app_ids)
         assert (await wrong.rotate()).unreadable == 1
     assert (await browser.connection())["status"] == "reconnect_required"
 

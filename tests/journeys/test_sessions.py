@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-from sqlalchemy import text
 
 from tests.stage import KEY, OLDER_KEY, Browser, Stage, error_of, make_settings, open_stage, replica
 

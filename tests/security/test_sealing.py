@@ -13,7 +13,7 @@ from igauth.settings import RootKey
 from tests.stage import KEY, OLDER_KEY
 
 TOKEN = "EAAinvented" + "x" * 180
-PLACE = Place("connections", "sealed_token", "row-1", "901234567890123", "person-1")
+PLACE = Place("connections", "sealed_token", "row-1", "facebook", "901234567890123", "person-1")
 SEALER = Sealer(KeyRing([KEY]))
 
 
@@ -129,7 +129,7 @@ def test_the_newest_key_seals_and_every_key_opens() -> None:
     kept, fresh = older.seal(TOKEN, PLACE), both.seal(TOKEN, PLACE)
 
     assert TOKEN == both.open(kept, PLACE) == both.open(fresh, PLACE)
-    assert (both.is_newest(kept), both.is_newest(fresh)) == (False, True)
+    assert (kid_of(kept), kid_of(fresh)) == (OLDER_KEY.kid, both.newest)
     with pytest.raises(Unopenable):
         older.open(fresh, PLACE)
 

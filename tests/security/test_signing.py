@@ -107,7 +107,7 @@ def test_no_other_purposes_key_signs(purpose: Purpose) -> None:
 
 def test_a_sealed_value_is_no_cookie() -> None:
     """Sealed and signed values can't stand in for each other."""
-    place = Place("t", "c", "r", "a", "p")
+    place = Place("t", "c", "r", "d", "a", "p")
 
     with pytest.raises(BadSignature):
         SIGNER.verify(Sealer(KeyRing([KEY])).seal(SIGNER.sign(ATTEMPT), place))

@@ -14,7 +14,7 @@ from igauth.events import trail
 from igauth.grants.vault import Vault
 from igauth.meta.door import Check, Door, GrantFacts, Renewed, UserToken
 from igauth.meta.errors import GraphError, GraphRefusal
-from igauth.meta.verdicts import cause_of, public_error, status_of
+from igauth.meta.verdicts import cause_of, log_failure, public_error, status_of
 from igauth.store import connections
 from igauth.store.connections import ConnectionRow, Grant
 from igauth.store.database import Database, Transaction
@@ -63,6 +63,7 @@ class Checks:
         try:
             await self.check(row)
         except GraphError as error:
+            log_failure(error)
             raise public_error(error) from None
         return await self.reread(row)
 

@@ -14,6 +14,7 @@ from igauth.domain import Clock, Provider, Subject
 from igauth.events import trail
 from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
+from igauth.meta.verdicts import log_failure
 from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
 from igauth.store import leases, people, sealed
@@ -116,7 +117,7 @@ class Revocations:
         try:
             await self._door.revoke(subject)
         except GraphError as error:
-            _log.warning("revocation.postponed", error=str(error))
+            log_failure(error)
             return False
         await self._database.write(lambda tx: self._confirm(tx, row_id))
         trail.say("revocation.confirmed")

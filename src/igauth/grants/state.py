@@ -97,7 +97,8 @@ class GrantRules:
     def reconnect_url(self, row: ConnectionRow, now: datetime) -> str:
         """Our own login route, asking for just what this connection lacks."""
         query = {"reconnect": str(row.id)}
-        if _is_past(row.data_access_expires_at, now):
+        lapsed = self.state(row, now)[1] is ConnectionCause.DATA_ACCESS_EXPIRED
+        if lapsed or _is_past(row.data_access_expires_at, now):
             query["prompt"] = "reauthorize"
         elif self.missing_scopes(row):
             query["prompt"] = "select"

@@ -1,12 +1,12 @@
 """What a discovery has found so far, merged and explained (contract §6)."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from igauth.domain import (
+    GranularScopes,
     InstagramAccount,
     InstagramAccountId,
     Listing,
@@ -15,38 +15,28 @@ from igauth.domain import (
     NotListedReason,
     Page,
     PageId,
+    Permissions,
     Source,
 )
 from igauth.errors import (
     LISTING_TRUNCATED,
+    FacebookRefused,
     FacebookTimeout,
     PermissionMissing,
 )
-from igauth.listing.causes import (
-    cause_word,
-    is_about_one_node,
-    is_token_death,
-    reason_of,
-    warning_code,
-)
 from igauth.listing.merging import in_order, once_each, richer, richer_page, row_order
-from igauth.meta.errors import (
-    GraphError,
-)
-from igauth.meta.facebook.reading import ListPart, PageNode
+from igauth.meta.door import PageNode
+from igauth.meta.errors import GraphError
+from igauth.meta.verdicts import obstacle_of, warning_code
 
-BUSINESS_MANAGEMENT: Final = "business_management"
-PORTFOLIO_EDGES: Final[tuple[Literal[Source.OWNED_PAGES], Literal[Source.CLIENT_PAGES]]] = (
-    Source.OWNED_PAGES,
-    Source.CLIENT_PAGES,
-)
+_PORTFOLIO_EDGES: Final = frozenset({Source.OWNED_PAGES, Source.CLIENT_PAGES})
 _PERMISSION_OF: Final = {
     Source.ACCOUNTS: "pages_show_list",
     Source.GRANULAR_PAGES: "pages_read_engagement",
     Source.GRANULAR_INSTAGRAM: "instagram_basic",
-    Source.BUSINESSES: BUSINESS_MANAGEMENT,
-    Source.OWNED_PAGES: BUSINESS_MANAGEMENT,
-    Source.CLIENT_PAGES: BUSINESS_MANAGEMENT,
+    Source.BUSINESSES: "business_management",
+    Source.OWNED_PAGES: "business_management",
+    Source.CLIENT_PAGES: "business_management",
 }
 
 
@@ -56,82 +46,71 @@ class _SeenPage:
 
     page: Page
     instagram_id: InstagramAccountId | None = None
-    has_page_token: bool = False
+    has_page_token: bool | None = None
+    shows_link: bool = False
     sources: set[Source] = field(default_factory=set)
 
 
-class Progress:
-    """What a discovery has found so far: a `snapshot` can be taken at any moment.
+class Findings:
+    """Keeps what a door's discovery tells: a `snapshot` can be taken at any moment.
 
-    A source that hasn't ended yet counts as failed there, by time-out.
+    A source that hasn't ended yet counts as failed there, by time-out. It is a
+    `igauth.meta.door.Findings`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted_scopes: Sequence[str] = ()) -> None:
+        self._wanted = tuple(wanted_scopes)
+        self._granted: frozenset[str] | None = None
+        self._granular = GranularScopes()
+        self._chosen: frozenset[str] = frozenset()
         self._pages: dict[PageId, _SeenPage] = {}
         self._accounts: dict[InstagramAccountId, InstagramAccount] = {}
         self._unread: list[NotListed] = []
         self._warnings: dict[ListingWarning, None] = {}
         self._failed: set[Source] = set()
-        self._pending: set[Source] = set(Source)
-        self._chosen: frozenset[str] = frozenset()
-        self._missing: tuple[str, ...] = ()
-        self.first_failure: GraphError | None = None
-        """What /me/accounts answered instead of a list."""
+        self._pending: set[Source] = set()
+        self._first: Source | None = None
 
     # -- what discovery tells
 
-    def missing(self, scopes: Iterable[str]) -> None:
-        """Scopes that were wanted and aren't granted."""
-        self._missing = tuple(scopes)
-
-    def chosen(self, ids: Iterable[str]) -> None:
-        """The ids of every granular scope: what the person ticked in the dialog."""
-        self._chosen = frozenset(ids)
-
-    @contextmanager
-    def asking(self, *sources: Source) -> Iterator[None]:
-        """Notes how the asking ends; only the death of the token goes on upwards."""
-        try:
-            yield
-        except GraphError as error:
-            self.fail(error, *sources)
-        self.done(*sources)
+    def expect(self, *sources: Source) -> None:
+        """The sources that this discovery asks; the first is worth waiting for."""
+        self._pending = set(sources)
+        self._first = sources[0]
 
     def done(self, *sources: Source) -> None:
         """These sources have nothing more to say."""
         self._pending.difference_update(sources)
 
     def fail(self, error: GraphError, *sources: Source) -> None:
-        """These sources didn't answer in full. Raises the error if the token is dead."""
-        if is_token_death(error):
-            raise error
-        if Source.ACCOUNTS in sources:
-            self.first_failure = error
-        code = warning_code(error)
-        permission = _PERMISSION_OF[sources[0]] if code == PermissionMissing.code else None
-        self._warnings[ListingWarning(code, permission, sources[0])] = None
+        """These sources didn't answer in full."""
+        self._warnings[ListingWarning(warning_code(error), source=sources[0])] = None
         self._failed.update(sources)
 
-    def add_part(self, part: ListPart, source: Source) -> None:
-        """One answer of a listing edge."""
-        for node in part.nodes:
-            self.add_page(node, source)
-        nameless = part.malformed - len(part.malformed_ids)
-        for page in (*map(Page, part.malformed_ids), *(None for _ in range(nameless))):
-            self._explain(NotListedReason.MALFORMED, source, page=page)
-        if part.truncated:
-            self.truncated(source)
-
-    def truncated(self, source: Source) -> None:
+    def truncate(self, source: Source) -> None:
         """A bound ended the walk of this source: there may be more."""
         self._warnings[ListingWarning(LISTING_TRUNCATED, source=source)] = None
         self._failed.add(source)
 
+    def grant(self, permissions: Permissions) -> None:
+        """What the person granted."""
+        self._granted = permissions.granted
+
+    def choose(self, granular: GranularScopes) -> None:
+        """What the person ticked in the dialog."""
+        self._granular = granular
+        self._chosen = frozenset(id_ for ids in granular.targets.values() for id_ in ids or ())
+
     def add_page(self, node: PageNode, source: Source) -> None:
         """A Page, with the account that is linked to it."""
-        seen = self._pages.setdefault(node.page.id, _SeenPage(node.page))
-        seen.page = richer_page(seen.page, node.page)
-        seen.has_page_token = seen.has_page_token or bool(node.has_page_token)
+        seen = self._pages.get(node.page.id)
+        if seen is None:
+            seen = self._pages[node.page.id] = _SeenPage(node.page)
+        else:
+            seen.page = richer_page(seen.page, node.page)
+        if node.has_page_token is not None:
+            seen.has_page_token = seen.has_page_token or node.has_page_token
+        seen.shows_link = seen.shows_link or node.shows_link
         seen.sources.add(source)
         if node.instagram is not None:
             seen.instagram_id = node.instagram.id
@@ -143,33 +122,28 @@ class Progress:
 
     def add_unread_page(self, page_id: PageId, error: GraphError) -> None:
         """A granted Page whose node can't be read."""
-        source = Source.GRANULAR_PAGES
-        if not is_about_one_node(error):
-            self.fail(error, source)
-            return
-        reason = reason_of(error, NotListedReason.PAGE_UNAVAILABLE)
-        self._explain(reason, source, page=Page(page_id), cause=cause_word(error))
+        row = _unread(error, NotListedReason.PAGE_UNAVAILABLE, Source.GRANULAR_PAGES)
+        self._unread.append(replace(row, page=Page(page_id)))
 
     def add_unread_account(self, account_id: InstagramAccountId, error: GraphError) -> None:
         """A granted account whose node can't be read."""
-        source = Source.GRANULAR_INSTAGRAM
-        if not is_about_one_node(error):
-            self.fail(error, source)
-            return
-        reason = reason_of(error, NotListedReason.INSTAGRAM_UNREACHABLE)
-        self._explain(reason, source, account_id=account_id, cause=cause_word(error))
+        row = _unread(error, NotListedReason.INSTAGRAM_UNREACHABLE, Source.GRANULAR_INSTAGRAM)
+        self._unread.append(replace(row, instagram_account_id=account_id))
 
-    def add_malformed_businesses(self, count: int) -> None:
-        """Portfolios that can't be read: their Pages may be missing."""
-        for _ in range(count):
-            self._explain(NotListedReason.MALFORMED, Source.BUSINESSES)
+    def add_malformed(self, source: Source, page_id: PageId | None = None) -> None:
+        """An entry that Meta described in a way that can't be read."""
+        page = None if page_id is None else Page(page_id)
+        sources = frozenset({source})
+        self._unread.append(NotListed(NotListedReason.MALFORMED, page, sources=sources))
 
-    # -- what discovery asks
+    # -- what is asked of it
 
     def knows_page(self, page_id: PageId) -> bool:
+        """Whether some source has shown this Page already."""
         return page_id in self._pages
 
     def knows_account(self, account_id: InstagramAccountId) -> bool:
+        """Whether some source has shown this account already."""
         return account_id in self._accounts
 
     @property
@@ -177,46 +151,51 @@ class Progress:
         """Whether nothing at all was found, not even a reason."""
         return not (self._pages or self._accounts or self._unread)
 
-    def all_failed(self, asked: Iterable[Source]) -> bool:
-        return self._failed.issuperset(asked)
-
     def snapshot(self, now: datetime) -> Listing | None:
         """The listing so far; None while no source has told anything."""
-        return None if self.is_empty and Source.ACCOUNTS in self._pending else self.listing(now)
+        is_silent = self._first is None or self._first in self._pending
+        return None if self.is_empty and is_silent else self.listing(now)
 
-    def listing(self, fetched_at: datetime) -> Listing:
+    def listing(self, now: datetime) -> Listing:
         """Everything found, merged, ordered and explained."""
         accounts = self._listed_accounts()
-        missing = [ListingWarning(PermissionMissing.code, scope) for scope in self._missing]
         failed = frozenset(self._failed | self._pending)
         return Listing(
-            fetched_at=fetched_at,
+            fetched_at=now,
             accounts=in_order(accounts.values()),
             not_listed=self._explanations(accounts),
-            warnings=(*missing, *self._warnings, *self._late()),
+            warnings=(*self._missing(), *map(self._told, self._warnings), *self._late()),
             complete=not failed,
             failed_sources=failed,
         )
 
-    # -- inside
+    # -- warnings
+
+    def _missing(self) -> Iterator[ListingWarning]:
+        """What was wanted and isn't granted, as far as that is known."""
+        granted = self._granted
+        if granted is not None:
+            lacking = (scope for scope in self._wanted if scope not in granted)
+            yield from (ListingWarning(PermissionMissing.code, scope) for scope in lacking)
+
+    def _told(self, warning: ListingWarning) -> ListingWarning:
+        """A source that refuses for want of what was granted refuses for something else: a role
+        in a portfolio, say (B24)."""
+        if warning.code != PermissionMissing.code or warning.source is None:
+            return warning
+        permission = _PERMISSION_OF.get(warning.source)
+        if self._granted is not None and permission in self._granted:
+            return replace(warning, code=FacebookRefused.code)
+        return replace(warning, permission=permission)
 
     def _late(self) -> list[ListingWarning]:
         """A time-out for each source under way; portfolios' edges wait for their list."""
-        late = self._pending.difference(
-            PORTFOLIO_EDGES if Source.BUSINESSES in self._pending else ()
-        )
+        late = self._pending
+        if Source.BUSINESSES in late:
+            late = late - _PORTFOLIO_EDGES
         return [ListingWarning(FacebookTimeout.code, source=each) for each in sorted(late)]
 
-    def _explain(
-        self,
-        reason: NotListedReason,
-        source: Source,
-        *,
-        page: Page | None = None,
-        account_id: InstagramAccountId | None = None,
-        cause: str | None = None,
-    ) -> None:
-        self._unread.append(NotListed(reason, page, account_id, cause, frozenset({source})))
+    # -- accounts
 
     def _remember(self, account: InstagramAccount) -> None:
         known = self._accounts.get(account.id)
@@ -224,11 +203,11 @@ class Progress:
 
     def _is_granted(self, seen: _SeenPage) -> bool:
         """Not one that a portfolio shows alone, unticked and without a token (contract §6)."""
-        return (
-            not seen.sources.issubset(PORTFOLIO_EDGES)
-            or seen.has_page_token
-            or seen.page.id in self._chosen
-        )
+        if not seen.sources <= _PORTFOLIO_EDGES or seen.page.id in self._chosen:
+            return True
+        if seen.has_page_token is None:  # its token couldn't be asked for
+            return not self._granular.limits("pages_")
+        return seen.has_page_token
 
     def _listed_accounts(self) -> dict[InstagramAccountId, InstagramAccount]:
         """Accounts that were read by id, or that a granted Page leads to."""
@@ -241,6 +220,8 @@ class Progress:
             for account_id, account in self._accounts.items()
             if account_id in leading or account.sources
         }
+
+    # -- explanations
 
     def _explanations(
         self, listed: dict[InstagramAccountId, InstagramAccount]
@@ -255,13 +236,22 @@ class Progress:
         return tuple(sorted((*rows, *once_each(unread)), key=row_order))
 
     def _why_not(self, seen: _SeenPage) -> Iterator[NotListed]:
-        sources = frozenset(seen.sources)
         if not self._is_granted(seen):
-            reason = NotListedReason.PAGE_NOT_GRANTED
-            yield NotListed(reason, seen.page, seen.instagram_id, sources=sources)
-        elif seen.instagram_id is None:
-            reason = NotListedReason.PAGE_WITHOUT_INSTAGRAM
-            yield NotListed(reason, seen.page, sources=sources)
+            reason, cause = NotListedReason.PAGE_NOT_GRANTED, None
+        elif seen.instagram_id is not None:
+            return
+        elif seen.shows_link:
+            reason, cause = NotListedReason.PAGE_WITHOUT_INSTAGRAM, None
+        else:
+            reason, cause = NotListedReason.INSTAGRAM_UNREACHABLE, "permission"
+        yield NotListed(reason, seen.page, seen.instagram_id, cause, frozenset(seen.sources))
+
+
+def _unread(error: GraphError, otherwise: NotListedReason, source: Source) -> NotListed:
+    obstacle, sources = obstacle_of(error), frozenset({source})
+    if obstacle == NotListedReason.MALFORMED:
+        return NotListed(NotListedReason.MALFORMED, sources=sources)
+    return NotListed(otherwise, cause=obstacle, sources=sources)
 
 
 def _with_pages(account: InstagramAccount, leading: Iterable[_SeenPage]) -> InstagramAccount:

@@ -22,7 +22,7 @@ from igauth.listing.findings import Findings
 from igauth.listing.keeping import Keeping
 from igauth.meta.door import GrantFacts
 from igauth.meta.errors import GraphError, GraphRefusal
-from igauth.meta.verdicts import public_error
+from igauth.meta.verdicts import log_failure, public_error
 from igauth.store import leases, listings, views
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database, Transaction
@@ -284,6 +284,7 @@ class Listings:
         return await self._keep(row, listing)
 
     def _public(self, row: ConnectionRow, error: GraphError) -> IgAuthError:
+        log_failure(error)
         refusal = public_error(error)
         if isinstance(refusal, ReconnectRequired):
             return ReconnectRequired(action_url=self._rules.reconnect_url(row, self._clock()))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 
 from igauth.domain import (
+    GranularScopes,
     InstagramAccount,
     Listing,
     NotListed,
@@ -12,15 +13,24 @@ from igauth.domain import (
 )
 
 
-def merge(stored: Listing, fresh: Listing) -> Listing:
-    """A partial answer over the stored one: what a failed source could have shown stays."""
+def merge(stored: Listing, fresh: Listing, granular: GranularScopes | None) -> Listing:
+    """A partial answer over the stored one: what a failed source could have shown stays.
+
+    But for what the present consent certainly excludes: its ids name what is left (A21).
+    """
     if not fresh.failed_sources:
         return fresh
+    certain = _certain_accounts(granular)
+
+    def could_show(old: InstagramAccount | NotListed, account_id: str | None) -> bool:
+        excluded = certain is not None and account_id is not None and account_id not in certain
+        return bool(old.sources & fresh.failed_sources) and not excluded
+
     accounts = {account.id: account for account in fresh.accounts}
     for old in stored.accounts:
-        if old.sources & fresh.failed_sources:
+        if could_show(old, old.id):
             accounts[old.id] = _kept(old, accounts.get(old.id), fresh.failed_sources)
-    kept = (row for row in stored.not_listed if row.sources & fresh.failed_sources)
+    kept = (row for row in stored.not_listed if could_show(row, row.instagram_account_id))
     explained = {row_key(row) for row in fresh.not_listed}
     shown = {page.id for account in accounts.values() for page in account.pages}
     rows = [
@@ -33,6 +43,14 @@ def merge(stored: Listing, fresh: Listing) -> Listing:
         accounts=in_order(accounts.values()),
         not_listed=tuple(sorted(rows, key=row_order)),
     )
+
+
+def _certain_accounts(granular: GranularScopes | None) -> frozenset[str] | None:
+    """The only accounts that are granted; None where the scopes aren't limited to chosen ids, or
+    name none (graph-facts 4.4, trap 16)."""
+    if granular is None or not granular.limits("instagram_"):
+        return None
+    return frozenset(granular.ids("instagram_"))
 
 
 def in_order(accounts: Iterable[InstagramAccount]) -> tuple[InstagramAccount, ...]:
@@ -50,8 +68,10 @@ def _kept(
 ) -> InstagramAccount:
     """An account that was stored, with what is newly known of it."""
     if new is None:
-        return old
-    pages = {page.id: page for page in (*old.pages, *new.pages)}
+        return replace(old, sources=old.sources & failed)
+    pages = {page.id: page for page in old.pages}
+    for page in new.pages:  # read elsewhere than where tasks are told, it keeps the stored ones
+        pages[page.id] = richer_page(page, pages.get(page.id, page))
     return replace(
         new,
         pages=tuple(pages[page_id] for page_id in sorted(pages)),
@@ -70,7 +90,7 @@ def richer(known: InstagramAccount, other: InstagramAccount) -> InstagramAccount
 
 
 def richer_page(known: Page, other: Page) -> Page:
-    """The same Page seen twice."""
+    """The same Page seen twice. Only /me/accounts tells tasks (graph-facts 7.2a)."""
     tasks = other.tasks if known.tasks is None else known.tasks
     return Page(known.id, known.name or other.name, tasks)
 

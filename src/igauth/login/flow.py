@@ -35,7 +35,7 @@ from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
 from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
-from igauth.meta.verdicts import login_error
+from igauth.meta.verdicts import log_failure, login_error
 from igauth.security.opaque_tokens import sha256_hex
 
 _log = structlog.stdlib.get_logger("igauth.login")
@@ -211,6 +211,7 @@ class LoginFlow:
                 issued = await self._door.exchange(code, attempt.code_verifier)
                 identified = await self._door.identify(issued, recording.findings)
         except GraphError as error:
+            log_failure(error)
             raise login_error(error) from None
         except TimeoutError:
             raise FacebookUnavailable from None

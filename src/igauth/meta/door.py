@@ -12,8 +12,18 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from igauth.domain import GranularScopes, Permissions, Provider, Subject
-from igauth.meta.errors import GraphRefusal
+from igauth.domain import (
+    GranularScopes,
+    InstagramAccount,
+    InstagramAccountId,
+    Page,
+    PageId,
+    Permissions,
+    Provider,
+    Source,
+    Subject,
+)
+from igauth.meta.errors import GraphError, GraphRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +102,82 @@ class Renewed:
     facts: GrantFacts
 
 
+@dataclass(frozen=True, slots=True)
+class PageNode:
+    """A Page with the Instagram account linked to it; None where the key is absent (trap 22).
+
+    `has_page_token`: whether Facebook gives us a token for it; None where it wasn't asked.
+    `shows_link`: whether the answer could have shown an account; else nothing is known of it.
+    """
+
+    page: Page
+    instagram: InstagramAccount | None
+    has_page_token: bool | None = None
+    shows_link: bool = True
+
+
 class Findings(Protocol):
-    """Where a discovery puts what it finds; `igauth.listing.findings` keeps and explains it."""
+    """Where a discovery puts what it finds; `igauth.listing.findings` keeps and explains it.
+
+    Nothing here raises or waits. A source counts as failed until it is `done`.
+    """
+
+    def expect(self, *sources: Source) -> None:
+        """The sources that this discovery asks, told before it asks any."""
+        ...
+
+    def done(self, *sources: Source) -> None:
+        """These sources have nothing more to say."""
+        ...
+
+    def fail(self, error: GraphError, *sources: Source) -> None:
+        """These sources didn't answer in full."""
+        ...
+
+    def truncate(self, source: Source) -> None:
+        """A bound ended the walk of this source: there may be more."""
+        ...
+
+    def grant(self, permissions: Permissions) -> None:
+        """What the person granted."""
+        ...
+
+    def choose(self, granular: GranularScopes) -> None:
+        """What the person ticked in the dialog."""
+        ...
+
+    def add_page(self, node: PageNode, source: Source) -> None:
+        """A Page, with the account that is linked to it."""
+        ...
+
+    def add_account(self, account: InstagramAccount, source: Source) -> None:
+        """An account that was read by itself."""
+        ...
+
+    def add_unread_page(self, page_id: PageId, error: GraphError) -> None:
+        """A granted Page whose node can't be read."""
+        ...
+
+    def add_unread_account(self, account_id: InstagramAccountId, error: GraphError) -> None:
+        """A granted account whose node can't be read."""
+        ...
+
+    def add_malformed(self, source: Source, page_id: PageId | None = None) -> None:
+        """An entry that Meta described in a way that can't be read."""
+        ...
+
+    def knows_page(self, page_id: PageId) -> bool:
+        """Whether some source has shown this Page already."""
+        ...
+
+    def knows_account(self, account_id: InstagramAccountId) -> bool:
+        """Whether some source has shown this account already."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was found, not even a reason."""
+        ...
 
 
 class Door(Protocol):
@@ -107,6 +191,11 @@ class Door(Protocol):
     @property
     def app_id(self) -> str:
         """Meta's number of the app behind this door."""
+        ...
+
+    @property
+    def served_version(self) -> str | None:
+        """The API version that Meta really served last; None before the first answer."""
         ...
 
     @property

@@ -1,14 +1,15 @@
-"""What Facebook's refusals mean: one table, read by code first, then subcode, then text.
+"""What a call to Meta can end with, instead of an answer.
 
     GraphError
-    ├── GraphUnavailable     no readable answer: network fault, 5xx, nonsense, oversize, redirect
-    │   ├── GraphTimeout     the wall-clock budget, or the connecting, ran out
-    │   └── GraphMalformed   one node without an id, or with parts of the wrong kind
-    └── GraphRefusal         an error envelope (graph-facts 10.1), with its `meaning`
-        └── GraphThrottled   asked to wait, just now or by a pause that is still on
+    ├── GraphUnavailable      no answer: network fault, 5xx, a redirect
+    │   ├── GraphTimeout      the wall-clock budget, or the connecting, ran out
+    │   └── GraphUnreadable   an answer that makes no sense, or is too large
+    │       └── GraphMalformed   one node without an id, or with parts of the wrong kind
+    └── GraphRefusal          an error envelope (graph-facts 10.1), with its `meaning`
+        └── GraphThrottled    asked to wait, just now or by a pause that is still on
 
-Texts of these errors never hold a URL, token, code, secret, name or Facebook's own message.
-Source: Meta, Graph API guides, "Handle errors"; graph-facts §10.2 and its traps 11, 29-31, 36.
+What a refusal means is said by `meanings`, what follows from it by `verdicts`. Texts of these
+errors never hold a URL, token, code, secret, name or Meta's own message.
 """
 
 import re
@@ -17,103 +18,54 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-
-class Meaning(StrEnum):
-    """What a refusal asks of us, whatever its HTTP status (graph-facts 10.5)."""
-
-    TRANSIENT = "transient"
-    REDUCE_DATA = "reduce_data"
-    THROTTLED = "throttled"
-    RECONNECT = "reconnect"
-    REVOKED = "revoked"
-    CHECKPOINT = "checkpoint"
-    PERMISSION = "permission"
-    PERSON_MUST_ACT = "person_must_act"
-    NOT_VISIBLE = "not_visible"
-    FIELD_REFUSED = "field_refused"
-    BAD_CURSOR = "bad_cursor"
-    MIGRATED = "migrated"
-    CODE_REJECTED = "code_rejected"
-    MISCONFIGURED = "misconfigured"
-    OTHER = "other"
-
-
-TOKEN_DEATHS: Final = frozenset({Meaning.RECONNECT, Meaning.REVOKED, Meaning.CHECKPOINT})
-"""Refusals after which no call with the same token can succeed."""
-
-TOKEN_ENDPOINT: Final = "oauth/access_token"  # noqa: S105 - a path
-"""Where code 1 with HTTP 400 is a wrong client_secret, not a transient fault (trap 11)."""
-
-_IMPERSONATING: Final = "impersonating a user's page"
-_TOKEN_MEANINGS: Final[Mapping[int | None, Meaning]] = {
-    None: Meaning.RECONNECT,  # garbage, signature; 460 has been seen without its subcode (10.3)
-    458: Meaning.REVOKED,
-    459: Meaning.CHECKPOINT,
-    464: Meaning.CHECKPOINT,
-    492: Meaning.PERSON_MUST_ACT,
-}
-_BY_CODE: Final[Mapping[int, Mapping[int | None, Meaning]]] = {
-    1: {None: Meaning.TRANSIENT},
-    2: {None: Meaning.TRANSIENT},
-    3: {None: Meaning.MISCONFIGURED},
-    4: {None: Meaning.THROTTLED},
-    10: {None: Meaning.PERMISSION},
-    12: {None: Meaning.MISCONFIGURED},
-    17: {None: Meaning.THROTTLED},
-    21: {None: Meaning.MIGRATED},
-    32: {None: Meaning.THROTTLED},
-    100: {
-        None: Meaning.OTHER,
-        33: Meaning.NOT_VISIBLE,
-        36007: Meaning.CODE_REJECTED,
-        36008: Meaning.MISCONFIGURED,
-        36009: Meaning.CODE_REJECTED,
-    },
-    101: {None: Meaning.MISCONFIGURED},
-    102: _TOKEN_MEANINGS,
-    104: {None: Meaning.MISCONFIGURED},
-    190: _TOKEN_MEANINGS,
-    191: {None: Meaning.MISCONFIGURED},
-    194: {None: Meaning.MISCONFIGURED},
-    **{code: {None: Meaning.PERMISSION} for code in range(200, 300)},
-    341: {None: Meaning.THROTTLED},
-    368: {None: Meaning.PERSON_MUST_ACT},
-    415: {None: Meaning.PERSON_MUST_ACT},
-    450: {None: Meaning.RECONNECT},
-    452: {None: Meaning.RECONNECT},
-    506: {None: Meaning.OTHER},
-    613: {None: Meaning.THROTTLED},
-    803: {None: Meaning.NOT_VISIBLE},
-    2500: {None: Meaning.MISCONFIGURED},
-    2635: {None: Meaning.MISCONFIGURED},
-    2642: {None: Meaning.BAD_CURSOR},
-    3919: {None: Meaning.TRANSIENT},
-    **{code: {None: Meaning.THROTTLED} for code in range(80000, 80015)},
-    2446079: {None: Meaning.THROTTLED},
-}
-_BY_SUBCODE: Final[Mapping[int, Meaning]] = {
-    2207050: Meaning.PERSON_MUST_ACT,  # restricted Instagram account, under varying codes
-}
-# Where facts know a meaning from the text alone. Parameter names and Graph's own jargon aren't
-# localized, so these hold in every language that was seen (graph-facts 0.13).
-_BY_TEXT: Final[Mapping[int, tuple[tuple[str, Meaning], ...]]] = {
-    1: (("reduce the amount of data", Meaning.REDUCE_DATA),),
-    100: (
-        ("appsecret_proof", Meaning.MISCONFIGURED),
-        ("nonexisting field", Meaning.FIELD_REFUSED),
-        ("ids query parameter", Meaning.MISCONFIGURED),
-        ("cannot be loaded due to missing permission", Meaning.NOT_VISIBLE),
-        ("missing permission", Meaning.PERMISSION),
-        ("cursor", Meaning.BAD_CURSOR),
-    ),
-    102: ((_IMPERSONATING, Meaning.PERMISSION),),
-    190: ((_IMPERSONATING, Meaning.PERMISSION),),
-}
 _REFUSED_FIELD: Final = re.compile(
-    r"nonexisting field \((\w{1,64})\)(?:.*node type \((\w{1,64})\))?"
+    r"nonexisting field \((\w{1,64})\)(?:.{0,200}node type \((\w{1,64})\))?"
 )
 _MIGRATED_TO: Final = re.compile(r"migrated to page ID (\d{1,32})")
 _TRACE_ID: Final = re.compile(r"[\w+/=-]{1,64}", re.ASCII)
+_CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
+
+
+class Meaning(StrEnum):
+    """What a refusal says, whatever its HTTP status (graph-facts 10.5)."""
+
+    TRANSIENT = "transient"
+    PERHAPS_TOO_MUCH = "perhaps_too_much"
+    """Code 1 in words that nobody knows: an outage, or a page too large (graph-facts 10.2)."""
+    REDUCE_DATA = "reduce_data"
+    APP_THROTTLED = "app_throttled"
+    PERSON_THROTTLED = "person_throttled"
+    NODE_THROTTLED = "node_throttled"
+    PAUSED = "paused"
+    """Not asked at all: an earlier throttle is still on."""
+
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a word
+    DATA_ACCESS_EXPIRED = "data_access_expired"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word
+    SESSION_INVALID = "session_invalid"
+    NOT_OURS = "not_ours"
+    APP_REMOVED = "app_removed"
+    CHECKPOINT = "checkpoint"
+    INSTAGRAM_CHECKPOINT = "instagram_checkpoint"
+    UNCONFIRMED_USER = "unconfirmed_user"
+
+    APP_BLOCKED = "app_blocked"
+    MISCONFIGURED = "misconfigured"
+    CODE_REJECTED = "code_rejected"
+
+    PERMISSION = "permission"
+    BLOCKED = "blocked"
+    TWO_FACTOR = "two_factor"
+    IDENTITY_CHECK = "identity_check"
+    RESTRICTED = "restricted"
+    ROLE_LOST = "role_lost"
+    PAGE_ITSELF = "page_itself"
+    """A Page's own 190: the person's token is fine (graph-facts 10.2)."""
+    NOT_VISIBLE = "not_visible"
+    MIGRATED = "migrated"
+    FIELD_REFUSED = "field_refused"
+    BAD_CURSOR = "bad_cursor"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +74,7 @@ class ErrorEnvelope:
 
     code: int | None = None
     subcode: int | None = None
+    type: str = ""
     is_transient: bool = False
     fbtrace_id: str | None = None
     message: str = field(default="", repr=False)
@@ -133,89 +86,63 @@ class ErrorEnvelope:
             return cls()
         return cls(
             code=_number(error.get("code")),
-            # debug_token's inner error says `subcode` (graph-facts 4.5)
-            subcode=_number(error.get("error_subcode", error.get("subcode"))),
+            # debug_token's inner error says `subcode` (graph-facts 4.5); 0 is none (6.2 of
+            # instagram-login-facts)
+            subcode=_number(error.get("error_subcode", error.get("subcode"))) or None,
+            type=_text(error.get("type"))[:64],
             is_transient=error.get("is_transient") is True,
             fbtrace_id=_trace_id(error.get("fbtrace_id")),
             message=_text(error.get("message")),
         )
 
 
-def meaning_of(envelope: ErrorEnvelope, http_status: int, endpoint: str) -> Meaning:
-    """The one reading of a refusal; the endpoint matters only where a token is issued."""
-    code = envelope.code
-    if endpoint == TOKEN_ENDPOINT and code == 1 and http_status < 500:
-        return Meaning.MISCONFIGURED
-    if envelope.subcode is not None and envelope.subcode in _BY_SUBCODE:
-        return _BY_SUBCODE[envelope.subcode]
-    if code is not None and code in _BY_CODE:
-        return _by_code(code, envelope)
-    return _of_unknown_code(envelope, http_status)
-
-
-def _by_code(code: int, envelope: ErrorEnvelope) -> Meaning:
-    meanings = _BY_CODE[code]
-    if envelope.subcode in meanings and envelope.subcode is not None:
-        return meanings[envelope.subcode]
-    text = envelope.message.casefold()
-    for part, meaning in _BY_TEXT.get(code, ()):
-        if part in text:
-            return meaning
-    return meanings[None]
-
-
-def _of_unknown_code(envelope: ErrorEnvelope, http_status: int) -> Meaning:
-    if http_status == 429:
-        return Meaning.THROTTLED
-    if envelope.is_transient or http_status >= 500:
-        return Meaning.TRANSIENT
-    return Meaning.OTHER
-
-
 class GraphError(Exception):
-    """A call to Facebook that gave no result. `endpoint` is a template, without ids.
+    """A call to Meta that gave no result. `endpoint` is a template, without ids.
 
     `repeatable`: the same call, sent again soon, may succeed (contract §8).
     """
 
+    code: int | None = None
+    subcode: int | None = None
+    fbtrace_id: str | None = None
+
     def __init__(self, endpoint: str, text: str, *, repeatable: bool = False) -> None:
         self.endpoint = endpoint
+        self.reason = text
         self.repeatable = repeatable
         super().__init__(f"{endpoint}: {text}")
 
 
 class GraphUnavailable(GraphError):
-    """Facebook wasn't reached, or answered nothing that can be read."""
+    """Meta wasn't reached, or answered nothing."""
 
 
 class GraphTimeout(GraphUnavailable):
     """The time for connecting, or for the whole call, ran out."""
 
 
-class GraphMalformed(GraphUnavailable):
+class GraphUnreadable(GraphUnavailable):
+    """Meta answered what can't be read. A login's own reads are tried again (contract §8)."""
+
+
+class GraphMalformed(GraphUnreadable):
     """One node's answer lacks what it must have; the rest of the world may be well."""
 
 
 class GraphRefusal(GraphError):
-    """Facebook said no, in its envelope. A pause that stops a call has HTTP status 0."""
+    """Meta said no, in its envelope. A pause that stops a call has HTTP status 0."""
 
     def __init__(
-        self,
-        endpoint: str,
-        envelope: ErrorEnvelope,
-        http_status: int,
-        *,
-        meaning: Meaning | None = None,
+        self, endpoint: str, envelope: ErrorEnvelope, http_status: int, meaning: Meaning
     ) -> None:
-        self.meaning = meaning or meaning_of(envelope, http_status, endpoint)
+        self.meaning = meaning
         self.http_status = http_status
         self.code = envelope.code
         self.subcode = envelope.subcode
         self.fbtrace_id = envelope.fbtrace_id
-        self.is_transient = envelope.is_transient
         self._envelope = envelope
-        # A throttle may say is_transient too, and isn't: never repeated (graph-facts 10.8, 10.9).
-        super().__init__(endpoint, self._summary(), repeatable=self.meaning is Meaning.TRANSIENT)
+        repeatable = meaning in (Meaning.TRANSIENT, Meaning.PERHAPS_TOO_MUCH)
+        super().__init__(endpoint, self._summary(), repeatable=repeatable)
 
     def _summary(self) -> str:
         subcode = "" if self.subcode is None else f"/{self.subcode}"
@@ -224,11 +151,11 @@ class GraphRefusal(GraphError):
 
     def read_as(self, meaning: Meaning) -> "GraphRefusal":
         """The same refusal where the caller knows better what it means."""
-        return GraphRefusal(self.endpoint, self._envelope, self.http_status, meaning=meaning)
+        return GraphRefusal(self.endpoint, self._envelope, self.http_status, meaning)
 
     def throttled(self, retry_after_seconds: int) -> "GraphThrottled":
         """The same refusal as a wait."""
-        return GraphThrottled(self.endpoint, retry_after_seconds, self._envelope, self.http_status)
+        return GraphThrottled(self.endpoint, retry_after_seconds, self)
 
     def refused_field(self) -> tuple[str, str] | None:
         """The field Graph doesn't know, and the node type it named or "" (graph-facts 6.5)."""
@@ -242,24 +169,21 @@ class GraphRefusal(GraphError):
 
 
 class GraphThrottled(GraphRefusal):
-    """Facebook wants us to wait; also raised without a call while a pause is on."""
+    """Meta wants us to wait; also raised without a call while a pause is on."""
 
     def __init__(
-        self,
-        endpoint: str,
-        retry_after_seconds: int,
-        envelope: ErrorEnvelope | None = None,
-        http_status: int = 0,
+        self, endpoint: str, retry_after_seconds: int, refusal: GraphRefusal | None = None
     ) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(
-            endpoint, envelope or ErrorEnvelope(), http_status, meaning=Meaning.THROTTLED
-        )
+        if refusal is None:
+            super().__init__(endpoint, ErrorEnvelope(), 0, Meaning.PAUSED)
+        else:
+            super().__init__(endpoint, refusal._envelope, refusal.http_status, refusal.meaning)
 
 
 def _number(value: Any) -> int | None:
     """A code as an int: it may rarely be a string (graph-facts 10.1)."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII):
+    if isinstance(value, str) and _CODE.fullmatch(value):
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
         return value

@@ -5,7 +5,7 @@ Meta: calling on while throttled extends the block ("Rate limits", Graph API ove
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -40,14 +40,15 @@ class PauseBook(Protocol):
         """Seconds still to wait for the longest of them; 0.0 if none."""
         ...
 
-    async def throttled(self, scope: str, hint_seconds: float | None) -> float:
-        """Records a throttle and returns the pause in seconds (see `next_pause`).
+    async def throttled(self, hints: Mapping[str, float | None]) -> float:
+        """Records what one answer throttled: scopes with the seconds that Meta named, or None.
 
-        A throttle while the scope already pauses is one of calls side by side, not a repeat.
+        In one go, however many they are. Returns the longest pause in seconds (`next_pause`). A
+        throttle while the scope already pauses is one of calls side by side, not a repeat.
         """
         ...
 
-    async def cleared(self, scope: str) -> None:
+    async def cleared(self, scopes: Sequence[str]) -> None:
         """A call succeeded: the doubling ends. A pause that is still on stays."""
         ...
 
@@ -69,9 +70,18 @@ class MemoryPauseBook:
         now = self._monotonic()
         return max((self._left(scope, now) for scope in scopes), default=0.0)
 
-    async def throttled(self, scope: str, hint_seconds: float | None) -> float:
+    async def throttled(self, hints: Mapping[str, float | None]) -> float:
         now = self._monotonic()
         self._forget_old(now)
+        return max((self._throttled(scope, hint, now) for scope, hint in hints.items()), default=0)
+
+    async def cleared(self, scopes: Sequence[str]) -> None:
+        now = self._monotonic()
+        for scope in scopes:
+            if self._left(scope, now) <= 0:
+                self._pauses.pop(scope, None)
+
+    def _throttled(self, scope: str, hint_seconds: float | None, now: float) -> float:
         pause = self._pauses.setdefault(scope, _Pause(until=now, strikes=0))
         if pause.until <= now:
             pause.until = now + next_pause(hint_seconds, pause.strikes)
@@ -79,10 +89,6 @@ class MemoryPauseBook:
         elif hint_seconds is not None:
             pause.until = max(pause.until, now + next_pause(hint_seconds, 0))
         return pause.until - now
-
-    async def cleared(self, scope: str) -> None:
-        if self._left(scope, self._monotonic()) <= 0:
-            self._pauses.pop(scope, None)
 
     def _left(self, scope: str, now: float) -> float:
         pause = self._pauses.get(scope)

@@ -11,7 +11,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from igauth.meta.errors import ErrorEnvelope, GraphRefusal, GraphUnavailable
+from pydantic_core import from_json
+
+from igauth.meta.errors import GraphUnavailable, GraphUnreadable
 
 _USAGE_HEADERS: Final = {
     "x-app-usage": "app",
@@ -19,7 +21,10 @@ _USAGE_HEADERS: Final = {
     "x-ad-account-usage": "ad_account",
     "x-business-use-case-usage": "business_use_case",
 }
-_PERCENTAGES: Final = ("call_count", "total_cputime", "total_time", "acc_id_util_pct")
+_PERCENTAGES: Final = (
+    *("call_count", "total_cputime", "total_time", "acc_id_util_pct"),
+    *("call_volume", "cpu_time"),  # Instagram's host (instagram-login-facts 6.5)
+)
 _VERSION: Final = re.compile(r"v\d{1,3}\.\d{1,2}", re.ASCII)
 _NODE_ID: Final = re.compile(r"\d{1,32}", re.ASCII)
 _LONGEST_HEADER: Final = 32_000
@@ -30,6 +35,14 @@ NOT_JSON: Final = object()
 
 def parse_json(raw: bytes) -> Any:
     """The JSON value of a body, or NOT_JSON: HTML, nothing, NaN, 5,000 digits, 100,000 deep."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError:
+        return _parse_odd_json(raw)
+
+
+def _parse_odd_json(raw: bytes) -> Any:
+    """Slower, and takes what the quick parser doesn't: lone surrogates, a byte-order mark."""
     try:
         return json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -45,7 +58,7 @@ def unpacker(endpoint: str, encoding: str) -> Callable[[bytes, int], bytes]:
     if encoding.strip().lower() in ("", "identity"):
         return lambda chunk, most: chunk[:most]
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
-        raise GraphUnavailable(endpoint, "an encoding that was not asked for")
+        raise GraphUnreadable(endpoint, "an encoding that was not asked for")
     unpacking = zlib.decompressobj(wbits=31)
 
     def unpack(chunk: bytes, most: int) -> bytes:
@@ -53,19 +66,9 @@ def unpacker(endpoint: str, encoding: str) -> Callable[[bytes, int], bytes]:
             return unpacking.decompress(chunk, most)
         except zlib.error:
             pass
-        raise GraphUnavailable(endpoint, "a broken gzip body")
+        raise GraphUnreadable(endpoint, "a broken gzip body")
 
     return unpack
-
-
-def refusal_in(endpoint: str, http_status: int, body: Any) -> GraphRefusal | None:
-    """The refusal that a body holds, at whatever status (graph-facts 10.1); 429 is one too."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if error is not None:
-        return GraphRefusal(endpoint, ErrorEnvelope.parse(error), http_status)
-    if http_status == 429:
-        return GraphRefusal(endpoint, ErrorEnvelope(), http_status)
-    return None
 
 
 def checked(endpoint: str, http_status: int, body: Any, shapes: tuple[type, ...]) -> Any:
@@ -76,9 +79,9 @@ def checked(endpoint: str, http_status: int, body: Any, shapes: tuple[type, ...]
             endpoint, f"HTTP {http_status} without a Graph error", repeatable=repeatable
         )
     if body is NOT_JSON:
-        raise GraphUnavailable(endpoint, "the answer is not JSON")
+        raise GraphUnreadable(endpoint, "the answer is not JSON")
     if not isinstance(body, shapes):
-        raise GraphUnavailable(endpoint, "the answer has another shape than documented")
+        raise GraphUnreadable(endpoint, "the answer has another shape than documented")
     return body
 
 
@@ -108,9 +111,9 @@ def read_regain_minutes(headers: Mapping[str, str]) -> dict[str, float]:
     return regain
 
 
-def read_version(headers: Mapping[str, str]) -> str | None:
+def read_version(headers: Mapping[str, str], header: str) -> str | None:
     """The version that really served the call (graph-facts 1.18)."""
-    version = headers.get("facebook-api-version", "").strip()
+    version = headers.get(header, "").strip()
     return version if _VERSION.fullmatch(version) else None
 
 

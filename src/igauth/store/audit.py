@@ -40,9 +40,9 @@ def add(
 
 
 def forget_person(tx: Transaction, person_id: PersonId, audit_hash: str) -> None:
-    """The events of an erased person keep a hash in place of the id."""
+    """The events of an erased person keep a hash in place of their id, and no connection's."""
     statement = update(AuditEvent).where(AuditEvent.person == person_id)
-    tx.execute(statement.values(person=audit_hash))
+    tx.execute(statement.values(person=audit_hash, connection=None))
 
 
 def prune(tx: Transaction, before: datetime, limit: int) -> int:

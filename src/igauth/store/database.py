@@ -195,8 +195,11 @@ def _is_stale(error: Exception) -> bool:
 
 
 def _is_contended(error: Exception) -> bool:
-    """Deadlock, serialization failure, or SQLite held by another process."""
+    """Deadlock, serialization failure, SQLite held by another process, or a connection that a
+    busy machine did not finish opening in time."""
     origin = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(origin, TimeoutError):
+        return True
     if isinstance(origin, sqlite3.OperationalError):
         return "locked" in str(origin) or "busy" in str(origin)
     return getattr(origin, "sqlstate", None) in _REPEATABLE_SQLSTATES

@@ -45,9 +45,9 @@ def remove(tx: Transaction, scopes: Sequence[str]) -> None:
     tx.execute(delete(Pause).where(Pause.scope.in_(scopes)))
 
 
-def remove_ended(tx: Transaction, scope: str, now: datetime) -> None:
-    """The scope need not wait any more, nor longer next time, unless its pause is still on."""
-    tx.execute(delete(Pause).where(Pause.scope == scope, Pause.until <= now))
+def remove_ended(tx: Transaction, scopes: Sequence[str], now: datetime) -> None:
+    """These need not wait any more, nor longer next time, unless their pause is still on."""
+    tx.execute(delete(Pause).where(Pause.scope.in_(scopes), Pause.until <= now))
 
 
 def prune(tx: Transaction, before: datetime, limit: int) -> int:

@@ -18,6 +18,7 @@ from igauth.errors import IgAuthError, NotFound, ReconnectRequired
 from igauth.grants.checks import Checks
 from igauth.grants.revocations import Revocations
 from igauth.meta.errors import GraphError, GraphThrottled
+from igauth.meta.verdicts import log_failure
 from igauth.store import connections, leases
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database
@@ -108,7 +109,7 @@ class Keeper:
         except GraphThrottled as throttled:
             wait = timedelta(seconds=throttled.retry_after_seconds)
         except GraphError as error:
-            _log.warning("keeper.postponed", connection=row.id, error=str(error))
+            log_failure(error)
             wait = _FIRST_RETRY * 2 ** min(row.check_failures, 10)
         except IgAuthError as error:
             _log.warning("keeper.failed", connection=row.id, cause=error.code)

@@ -55,19 +55,20 @@ class StoredPauseBook:
         ends = [self._active[scope] for scope in scopes if scope in self._active]
         return max([0.0, *((until - now).total_seconds() for until in ends)])
 
-    async def throttled(self, scope: str, hint_seconds: float | None) -> float:
-        """Records a throttle and returns the pause in seconds, doubling while it repeats."""
-        in_memory = await self._memory.throttled(scope, hint_seconds)
+    async def throttled(self, hints: Mapping[str, float | None]) -> float:
+        """Records throttles of several scopes at once; the longest pause in seconds."""
+        in_memory = await self._memory.throttled(hints)
         try:
-            return await self._record(scope, hint_seconds)
+            return await self._record(hints)
         except IgAuthError:
             return in_memory
 
-    async def cleared(self, scope: str) -> None:
+    async def cleared(self, scopes: Sequence[str]) -> None:
         """A call succeeded: the doubling ends. A pause that is still on stays."""
-        await self._memory.cleared(scope)
+        await self._memory.cleared(scopes)
+        ended = partial(store.remove_ended, scopes=scopes, now=self._clock())
         try:
-            await self._database.write(partial(store.remove_ended, scope=scope, now=self._clock()))
+            await self._database.write(ended)
         except IgAuthError:
             _log.debug("pauses.not_cleared")
 
@@ -87,22 +88,31 @@ class StoredPauseBook:
         self._active = await self._database.read(pick)
         self._read_at = self._monotonic()
 
-    async def _record(self, scope: str, hint_seconds: float | None) -> float:
+    async def _record(self, hints: Mapping[str, float | None]) -> float:
         now = self._clock()
 
-        def unit(tx: Transaction) -> tuple[float, bool]:
-            until, seconds = store.find(tx, scope) or (None, 0)
-            if until is not None and until > now and hint_seconds is None:
-                return (until - now).total_seconds(), False
-            pause = next_pause(hint_seconds, _strikes(until, seconds, now))
-            store.save(tx, scope, now + timedelta(seconds=pause), int(pause))
-            return pause, True
+        def unit(tx: Transaction) -> dict[str, tuple[float, bool]]:
+            return {scope: _pause(tx, scope, hint, now) for scope, hint in hints.items()}
 
-        pause, is_new = await self._database.write(unit)
-        if is_new:
-            self._read_at = float("-inf")
-            _log.warning("facebook.throttled", scope=scope.partition(":")[0], seconds=int(pause))
-        return pause
+        pauses = await self._database.write(unit)
+        self._read_at = float("-inf")
+        for scope, (seconds, is_new) in pauses.items():
+            if is_new:
+                kind = scope.partition(":")[0]
+                _log.warning("facebook.throttled", scope=kind, seconds=int(seconds))
+        return max((seconds for seconds, _ in pauses.values()), default=0.0)
+
+
+def _pause(
+    tx: Transaction, scope: str, hint_seconds: float | None, now: datetime
+) -> tuple[float, bool]:
+    """How long the scope pauses, and whether that is news."""
+    until, seconds = store.find(tx, scope) or (None, 0)
+    if until is not None and until > now and hint_seconds is None:
+        return (until - now).total_seconds(), False
+    pause = next_pause(hint_seconds, _strikes(until, seconds, now))
+    store.save(tx, scope, now + timedelta(seconds=pause), int(pause))
+    return pause, True
 
 
 def _strikes(until: datetime | None, seconds: int, now: datetime) -> int:

@@ -1,15 +1,23 @@
 """Meta's nodes as they come, read into igauth's own words (graph-facts §6-§9).
 
 Lenient: unknown fields are ignored, ids may be numbers, anything optional that can't be used is
-None. Only a missing id, or an Instagram link of the wrong kind, makes a node malformed.
+None. Only a missing id, or an Instagram link of the wrong kind, makes a node malformed. Written
+by hand, since a listing reads ten thousand of them while others wait.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
-
-from igauth.domain import InstagramAccount, InstagramAccountId, Page, PageId, Permissions
+from igauth.domain import (
+    InstagramAccount,
+    InstagramAccountId,
+    Page,
+    PageId,
+    Permissions,
+    Subject,
+)
+from igauth.meta.door import PageNode
+from igauth.meta.facebook.fields import LINK, TOKEN, PageFields
 from igauth.meta.text import (
     BIOGRAPHY_LENGTH,
     NAME_LENGTH,
@@ -20,127 +28,111 @@ from igauth.meta.text import (
     clean_url,
 )
 
+_WEBSITES: Final = ("https://", "http://")
 _MOST_TASKS: Final = 50
 
 
-def _name(value: Any) -> str | None:
-    return clean_text(value, NAME_LENGTH)
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The person behind a token, and what they granted; None where the answer didn't say."""
+
+    subject: Subject
+    name: str | None
+    picture_url: str | None
+    permissions: Permissions | None
 
 
-def _biography(value: Any) -> str | None:
-    return clean_lines(value, BIOGRAPHY_LENGTH)
+@dataclass(frozen=True, slots=True)
+class NodeParser:
+    """Reads nodes. `pictures`: how a picture's link may begin, https but for an offline Meta."""
 
+    pictures: tuple[str, ...] = ("https://",)
 
-def _website(value: Any) -> str | None:
-    return clean_url(value, ("https://", "http://"))
+    @classmethod
+    def beside(cls, stand_in_url: str | None) -> "NodeParser":
+        """For an offline Meta, whose own pictures may be http."""
+        return cls(("https://", f"{stand_in_url.rstrip('/')}/")) if stand_in_url else cls()
 
+    def page(self, node: Any, fields: PageFields) -> PageNode | None:
+        """A Page with the account linked to it, as far as asked; None where it is malformed."""
+        if not isinstance(node, dict) or (page_id := as_id(node.get("id"))) is None:
+            return None
+        link = node.get(LINK)
+        account = None if link is None else self.account(link)
+        if link is not None and account is None:
+            return None
+        page = Page(
+            PageId(page_id),
+            clean_text(node.get("name"), NAME_LENGTH),
+            _tasks(node.get("tasks")),
+        )
+        has_token = bool(_text(node.get(TOKEN))) if fields.asks(TOKEN) else None
+        return PageNode(page, account, has_token, shows_link=fields.asks(LINK))
 
-def _picture(value: Any, info: ValidationInfo) -> str | None:
-    return clean_url(value, (info.context or {}).get("pictures", ("https://",)))
+    def account(self, node: Any) -> InstagramAccount | None:
+        """An IG user node of the Facebook-Login side (graph-facts 8.1); None where malformed."""
+        if not isinstance(node, dict) or (account_id := as_id(node.get("id"))) is None:
+            return None
+        return InstagramAccount(
+            InstagramAccountId(account_id),
+            clean_text(node.get("username"), NAME_LENGTH),
+            clean_text(node.get("name"), NAME_LENGTH),
+            clean_lines(node.get("biography"), BIOGRAPHY_LENGTH),
+            clean_url(node.get("website"), _WEBSITES),
+            clean_url(node.get("profile_picture_url"), self.pictures),
+            as_count(node.get("followers_count")),
+            as_count(node.get("follows_count")),
+            as_count(node.get("media_count")),
+        )
 
+    def profile(self, node: Any) -> Profile | None:
+        """The person of `/me` (graph-facts 6.1); None where the answer holds no id."""
+        subject = as_id(node.get("id"))
+        if subject is None:
+            return None
+        return Profile(
+            Subject(subject),
+            clean_text(node.get("name"), NAME_LENGTH),
+            self._nested_picture(node.get("picture")),
+            _nested_permissions(node.get("permissions")),
+        )
 
-def _nested_picture(value: Any, info: ValidationInfo) -> str | None:
-    """`picture{url}` comes as {"data": {"url": …}} (graph-facts 6.1)."""
-    data = value.get("data") if isinstance(value, Mapping) else None
-    return _picture(data.get("url"), info) if isinstance(data, Mapping) else None
-
-
-def _tasks(value: Any) -> tuple[str, ...] | None:
-    if not _is_list(value):
-        return None
-    names = (clean_text(task, 64) for task in value[:_MOST_TASKS])
-    return tuple(sorted({name for name in names if name}))
-
-
-def _is_there(value: Any) -> bool:
-    """A Page token is looked at and dropped at once (contract §6)."""
-    return isinstance(value, str) and bool(value)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-Id = Annotated[str, BeforeValidator(as_id)]
-Name = Annotated[str | None, BeforeValidator(_name)]
-Count = Annotated[int | None, BeforeValidator(as_count)]
-
-
-class WireModel(BaseModel):
-    """A node of Meta's. Its text never stands in an error: see `parse_node`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class WireInstagram(WireModel):
-    """An IG user node of the Facebook-Login side (graph-facts 8.1)."""
-
-    id: Id
-    username: Name = None
-    name: Name = None
-    biography: Annotated[str | None, BeforeValidator(_biography)] = None
-    website: Annotated[str | None, BeforeValidator(_website)] = None
-    profile_picture_url: Annotated[str | None, BeforeValidator(_picture)] = None
-    followers_count: Count = None
-    follows_count: Count = None
-    media_count: Count = None
-
-    def account(self) -> InstagramAccount:
-        fields = self.model_dump(exclude={"id"})
-        return InstagramAccount(id=InstagramAccountId(self.id), **fields)
-
-
-class WirePage(WireModel):
-    """A Page of a listing edge or by itself (graph-facts 7.1, 7.2)."""
-
-    id: Id
-    name: Name = None
-    tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tasks)] = None
-    instagram: WireInstagram | None = Field(default=None, alias="instagram_business_account")
-    has_page_token: Annotated[bool, BeforeValidator(_is_there)] = Field(
-        default=False, alias="access_token"
-    )
-
-    def page(self) -> Page:
-        return Page(id=PageId(self.id), name=self.name, tasks=self.tasks)
-
-
-class WireProfile(WireModel):
-    """The person behind a token (graph-facts 6.1)."""
-
-    id: Id
-    name: Name = None
-    picture: Annotated[str | None, BeforeValidator(_nested_picture)] = None
-
-
-class WireBusiness(WireModel):
-    """A business portfolio (graph-facts 7.6)."""
-
-    id: Id
-
-
-W = TypeVar("W", bound=WireModel)
-
-
-def parse_node(model: type[W], node: Any, pictures: tuple[str, ...]) -> W | None:
-    """The node, or None if it is malformed."""
-    if not isinstance(node, Mapping):
-        return None
-    try:
-        return model.model_validate(node, context={"pictures": pictures})
-    except ValidationError:
-        return None
+    def _nested_picture(self, value: Any) -> str | None:
+        """`picture{url}` comes as {"data": {"url": …}} (graph-facts 6.1)."""
+        data = value.get("data") if isinstance(value, dict) else None
+        return clean_url(data.get("url"), self.pictures) if isinstance(data, dict) else None
 
 
 def parse_permissions(entries: Any) -> Permissions:
     """`granted`, or `declined` or `expired`; the last word on each counts (graph-facts 9.1)."""
     words = {
         permission: entry.get("status")
-        for entry in (entries if _is_list(entries) else ())
-        if isinstance(entry, Mapping)
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
         and (permission := clean_text(entry.get("permission"), 100)) is not None
     }
     return Permissions(
         granted=frozenset(name for name, word in words.items() if word == "granted"),
         declined=frozenset(name for name, word in words.items() if word in ("declined", "expired")),
     )
+
+
+def _nested_permissions(value: Any) -> Permissions | None:
+    """`permissions{…}` of /me, unless it is missing or only a first page of it (6.6)."""
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        return None
+    paging = value.get("paging")
+    if isinstance(paging, dict) and paging.get("next"):
+        return None
+    return parse_permissions(value["data"])
+
+
+def _tasks(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    names = {clean_text(task, 64) for task in value[:_MOST_TASKS]}
+    return tuple(sorted(name for name in names if name))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

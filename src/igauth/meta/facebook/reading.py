@@ -1,241 +1,207 @@
 """What Graph is asked for with a person's token: profile, permissions, Pages, Instagram accounts.
 
-Meta, reference of User, User/accounts, Business, IG User, "Batch requests" (graph-facts §6-§9,
-§12). Page tokens are never kept.
+Meta, reference of User, User/accounts, Business, IG User (graph-facts §6-§9). Page tokens are
+looked at and dropped at once, never kept (contract §6).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from igauth.domain import (
-    AppScopedUserId,
     BusinessId,
     InstagramAccount,
     InstagramAccountId,
-    Page,
     PageId,
     Permissions,
     Source,
 )
-from igauth.meta.batch import NodeKind, NodeReader
-from igauth.meta.client import Answer, GraphClient, Request
-from igauth.meta.errors import GraphError, GraphUnavailable
-from igauth.meta.facebook.fields import FieldSet, narrowing
-from igauth.meta.facebook.nodes import (
-    WireBusiness,
-    WireInstagram,
-    WirePage,
-    WireProfile,
-    parse_node,
-    parse_permissions,
+from igauth.meta.door import PageNode
+from igauth.meta.errors import GraphError, GraphRefusal, GraphUnavailable, GraphUnreadable, Meaning
+from igauth.meta.facebook.batch import NodeKind, NodeReader
+from igauth.meta.facebook.caller import Caller
+from igauth.meta.facebook.fields import (
+    TASKS,
+    TOKEN,
+    InstagramFields,
+    PageFields,
+    ProfileFields,
+    narrowing,
 )
-from igauth.meta.facebook.proof import UserToken
-from igauth.meta.paging import EdgePart, EdgeWalk
+from igauth.meta.facebook.nodes import NodeParser, Profile, parse_permissions
+from igauth.meta.facebook.paging import LARGEST_PAGE, EdgePart, EdgeWalk
 from igauth.meta.text import as_id
+from igauth.meta.verdicts import ends_everything
 
-_INSTAGRAM_FIELDS: Final = (
-    "username",
-    "name",
-    "biography",
-    "website",
-    "profile_picture_url",
-    "followers_count",
-    "follows_count",
-    "media_count",
+_ACCOUNTS: Final = "me/accounts"
+_WITHOUT_PAGES: Final = frozenset(
+    {
+        *(Meaning.PERMISSION, Meaning.FIELD_REFUSED, Meaning.NOT_VISIBLE, Meaning.OTHER),
+        *(Meaning.REDUCE_DATA, Meaning.PERHAPS_TOO_MUCH, Meaning.NODE_THROTTLED),
+        *(Meaning.TWO_FACTOR, Meaning.IDENTITY_CHECK, Meaning.RESTRICTED, Meaning.ROLE_LOST),
+        *(Meaning.PAGE_ITSELF, Meaning.MIGRATED),
+    }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """The person behind a token, and what they granted."""
-
-    id: AppScopedUserId
-    name: str | None
-    picture_url: str | None
-    permissions: Permissions | None
-
-
-@dataclass(frozen=True, slots=True)
-class PageNode:
-    """A Page with the Instagram account linked to it; None where the key is absent (trap 22).
-
-    `has_page_token`: whether Facebook gives us a token for it; None where it wasn't asked.
-    """
-
-    page: Page
-    instagram: InstagramAccount | None
-    has_page_token: bool | None = None
+"""Refusals of `/me` with Pages that the Pages may have caused: it is asked again without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """One answer of a listing edge. `truncated`: a bound ended the walk, there may be more."""
+    """One answer of a listing edge. `truncated`: a bound ended the walk, there may be more.
+
+    `malformed`: one entry each, the Page's id where it could be read.
+    """
 
     nodes: tuple[PageNode, ...]
-    malformed: int = 0
-    malformed_ids: tuple[PageId, ...] = ()
+    malformed: tuple[PageId | None, ...] = ()
     truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Businesses:
-    """The person's business portfolios; `complete` is False when a bound ended the walk."""
+class FirstPages:
+    """The first page of /me/accounts, as it came with the profile; `rest` has what follows."""
 
-    ids: tuple[BusinessId, ...]
-    malformed: int
-    complete: bool
+    part: ListPart
+    rest: "PageWalk | None"
 
 
-class FacebookResources:
-    """Reads with a person's token. Every method raises `GraphError` and nothing else.
+class PageWalk:
+    """A walk over an edge of Pages."""
 
-    Picture links must be https; those of `stand_in_url`, an offline Facebook, may be http.
-    """
+    def __init__(self, edge: EdgeWalk, fields: PageFields, parser: NodeParser) -> None:
+        self._edge = edge
+        self._fields = fields
+        self._parser = parser
 
-    def __init__(self, graph: GraphClient, *, stand_in_url: str | None = None) -> None:
-        self._graph = graph
-        stand_in = (f"{stand_in_url.rstrip('/')}/",) if stand_in_url else ()
-        self._pictures = ("https://", *stand_in)
-        self._user = FieldSet(
-            "user",
-            ("id",),
-            {
-                "name": "name",
-                "picture": "picture{url}",
-                "permissions": "permissions{permission,status}",
-            },
-            graph.monotonic,
-        )
-        self._page = FieldSet("page", ("id",), {"name": "name", "tasks": "tasks"}, graph.monotonic)
-        self._instagram = FieldSet(
-            "ig", ("id",), {name: name for name in _INSTAGRAM_FIELDS}, graph.monotonic
-        )
+    async def parts(self) -> AsyncIterator[ListPart]:
+        """Every answer in turn. Raises GraphError where the edge itself refuses."""
+        async for part in self._edge.parts():
+            yield self._read(part)
 
-    async def profile(self, token: UserToken) -> Profile:
-        """One call for the person and their permissions; a second only where those are missing."""
-        answer = await narrowing(lambda: self._fetch_me(token), (self._user,))
-        person = parse_node(WireProfile, answer.body, self._pictures)
-        if person is None:
-            raise GraphUnavailable("me", "the answer holds no id")
-        permissions = _nested_permissions(answer.body.get("permissions"))
-        return Profile(
-            AppScopedUserId(person.id),
-            person.name,
-            person.picture,
-            permissions if permissions is not None else await self.permissions(token),
-        )
+    def begin_with(self, body: Any) -> FirstPages:
+        """Takes a first page that came inside another answer. Raises GraphUnreadable."""
+        part, more = self._edge.begin_with(body)
+        return FirstPages(self._read(part), self if more else None)
 
-    async def _fetch_me(self, token: UserToken) -> Answer:
-        query = {"fields": self._user.current()}
-        return await self._graph.fetch(Request("me", "me", query=query, token=token))
-
-    async def permissions(self, token: UserToken) -> Permissions:
-        """What was granted and declined; it says nothing of which assets (trap 7)."""
-        walk = self._walk(token, "me/permissions", "me/permissions", dict)
-        entries = [entry async for part in walk.parts() for entry in part.entries]
-        return parse_permissions(entries)
-
-    async def walk_accounts(self, token: UserToken) -> AsyncIterator[ListPart]:
-        """Every page of /me/accounts. Pages of portfolios may be left out (trap 21)."""
-        async for part in self._walk_pages(token, "me/accounts", "me/accounts", with_token=False):
-            yield part
-
-    async def businesses(self, token: UserToken) -> Businesses:
-        """The business portfolios in which the person has a role (graph-facts 7.6)."""
-        walk = self._walk(token, "me/businesses", "me/businesses", lambda: {"fields": "id"})
-        ids: dict[BusinessId, None] = {}
-        malformed, complete = 0, True
-        async for part in walk.parts():
-            nodes = [parse_node(WireBusiness, entry, ()) for entry in part.entries]
-            ids.update((BusinessId(node.id), None) for node in nodes if node)
-            malformed += nodes.count(None)
-            complete = complete and not part.truncated
-        return Businesses(tuple(ids), malformed, complete)
-
-    async def walk_business_pages(
-        self,
-        token: UserToken,
-        business: BusinessId,
-        edge: Literal[Source.OWNED_PAGES, Source.CLIENT_PAGES],
-    ) -> AsyncIterator[ListPart]:
-        """A portfolio's own or its clients' Pages, and whether we get a token for each."""
-        endpoint, path = f"{{business}}/{edge}", f"{business}/{edge}"
-        async for part in self._walk_pages(token, endpoint, path, with_token=True):
-            yield part
-
-    async def read_pages(
-        self, token: UserToken, ids: Sequence[PageId]
-    ) -> Mapping[PageId, PageNode | GraphError]:
-        """Pages by id, in batches side by side; each has its node or its own error."""
-        sets = (self._page, self._instagram)
-        kind = NodeKind("{page}", self._page_fields, sets, self._page_node)
-        return await NodeReader(self._graph, token, kind).read(ids)
-
-    async def read_instagram_accounts(
-        self, token: UserToken, ids: Sequence[InstagramAccountId]
-    ) -> Mapping[InstagramAccountId, InstagramAccount | GraphError]:
-        """Instagram accounts by id with the person's own token (graph-facts 7.6 C, 8.3)."""
-        sets = (self._instagram,)
-        kind = NodeKind("{instagram}", self._instagram.current, sets, self._account)
-        return await NodeReader(self._graph, token, kind).read(ids)
-
-    # -- edges
-
-    async def _walk_pages(
-        self, token: UserToken, endpoint: str, path: str, *, with_token: bool
-    ) -> AsyncIterator[ListPart]:
-        def query() -> Mapping[str, str]:
-            return {"fields": self._page_fields() + (",access_token" if with_token else "")}
-
-        walk = self._walk(token, endpoint, path, query, (self._page, self._instagram))
-        async for part in walk.parts():
-            yield self._list_part(part, with_token)
-
-    def _walk(
-        self,
-        token: UserToken,
-        endpoint: str,
-        path: str,
-        query: Callable[[], Mapping[str, str]],
-        field_sets: tuple[FieldSet, ...] = (),
-    ) -> EdgeWalk:
-        return EdgeWalk(self._graph, token, endpoint, path, query, field_sets)
-
-    def _page_fields(self) -> str:
-        return f"{self._page.current()},instagram_business_account{{{self._instagram.current()}}}"
-
-    def _list_part(self, part: EdgePart, with_token: bool) -> ListPart:
-        read = [(self._page_node(entry, with_token), entry) for entry in part.entries]
-        bad = [entry for node, entry in read if node is None]
-        known = (as_id(entry.get("id")) for entry in bad if isinstance(entry, Mapping))
+    def _read(self, part: EdgePart) -> ListPart:
+        read = [(self._parser.page(entry, self._fields), entry) for entry in part.entries]
         return ListPart(
             nodes=tuple(node for node, _ in read if node is not None),
-            malformed=len(bad),
-            malformed_ids=tuple(PageId(found) for found in known if found),
+            malformed=tuple(_id_of(entry) for node, entry in read if node is None),
             truncated=part.truncated,
         )
 
-    def _page_node(self, entry: Any, with_token: bool = False) -> PageNode | None:
-        wire = parse_node(WirePage, entry, self._pictures)
-        if wire is None:
-            return None
-        return PageNode(
-            page=wire.page(),
-            instagram=wire.instagram.account() if wire.instagram else None,
-            has_page_token=wire.has_page_token if with_token else None,
-        )
 
-    def _account(self, body: Any) -> InstagramAccount | None:
-        wire = parse_node(WireInstagram, body, self._pictures)
-        return wire.account() if wire else None
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One person's reads. Every method raises `GraphError` and nothing else."""
+
+    caller: Caller
+    parser: NodeParser
+
+    async def profile(self, repeats: int | None = None) -> Profile:
+        """The person and their permissions; a call more where those are missing."""
+        fields = ProfileFields()
+
+        async def ask() -> Any:
+            query = {"fields": fields.text()}
+            return (await self.caller.get("me", "me", query, repeats=repeats)).body
+
+        return await self._profile_in(await narrowing(ask, fields))
+
+    async def profile_with_pages(self, listing: "Reading") -> tuple[Profile, FirstPages | None]:
+        """The same and the first Pages, in one call by field expansion (graph-facts 6.6).
+
+        Where the Pages may have spoilt it, it is asked again without them: no Pages then.
+        `listing` reads what follows the first Pages.
+        """
+        walk, pages = listing._accounts()
+        expansion = f"accounts.limit({LARGEST_PAGE}){{{pages.text()}}}"
+        query = {"fields": f"{ProfileFields().text()},{expansion}"}
+        try:
+            body = (await self.caller.get("me", "me", query, repeats=0)).body
+        except GraphRefusal as refusal:
+            if refusal.meaning not in _WITHOUT_PAGES and not refusal.repeatable:
+                raise
+        except GraphUnavailable as error:
+            if not isinstance(error, GraphUnreadable) and not error.repeatable:
+                raise
+        else:
+            return await self._profile_in(body), _first_pages(walk, body.get("accounts"))
+        return await self.profile(repeats=1), None
+
+    async def _profile_in(self, body: Any) -> Profile:
+        profile = self.parser.profile(body)
+        if profile is None:
+            raise GraphUnreadable("me", "the answer holds no id")
+        if profile.permissions is not None:
+            return profile
+        try:
+            return replace(profile, permissions=await self.permissions())
+        except GraphError as error:
+            if ends_everything(error):
+                raise
+            return profile
+
+    async def permissions(self) -> Permissions:
+        """What was granted and declined; it says nothing of which assets (trap 7)."""
+        walk = EdgeWalk(self.caller, "me/permissions", "me/permissions")
+        entries = [entry async for part in walk.parts() for entry in part.entries]
+        return parse_permissions(entries)
+
+    def walk_accounts(self) -> PageWalk:
+        """Every page of /me/accounts. Pages of portfolios may be left out (trap 21)."""
+        return self._accounts()[0]
+
+    def _accounts(self) -> tuple[PageWalk, PageFields]:
+        fields = PageFields(TASKS)
+        edge = EdgeWalk(self.caller, _ACCOUNTS, _ACCOUNTS, fields)
+        return PageWalk(edge, fields, self.parser), fields
+
+    def walk_business_pages(
+        self, business: BusinessId, edge: Literal[Source.OWNED_PAGES, Source.CLIENT_PAGES]
+    ) -> PageWalk:
+        """A portfolio's own or its clients' Pages, and whether we get a token for each."""
+        fields = PageFields(TOKEN)
+        walk = EdgeWalk(self.caller, f"{{business}}/{edge}", f"{business}/{edge}", fields)
+        return PageWalk(walk, fields, self.parser)
+
+    async def businesses(self) -> AsyncIterator[tuple[list[BusinessId | None], bool]]:
+        """The portfolios in which the person has a role (7.6): ids, None for malformed ones, and
+        whether a bound ended the walk."""
+        walk = EdgeWalk(self.caller, "me/businesses", "me/businesses", query={"fields": "id"})
+        async for part in walk.parts():
+            ids = [_id_of(entry) for entry in part.entries]
+            yield [None if each is None else BusinessId(each) for each in ids], part.truncated
+
+    async def read_pages(
+        self, ids: Sequence[PageId], tell: Callable[[PageId, PageNode | GraphError], None]
+    ) -> None:
+        """Pages by id, in batches side by side; each is told with its node or its own error."""
+        kind = NodeKind("{page}", PageFields, self.parser.page)
+        await NodeReader(self.caller, kind, tell).read(ids)
+
+    async def read_instagram_accounts(
+        self,
+        ids: Sequence[InstagramAccountId],
+        tell: Callable[[InstagramAccountId, InstagramAccount | GraphError], None],
+    ) -> None:
+        """Instagram accounts by id with the person's own token (graph-facts 7.6 C, 8.3)."""
+        kind = NodeKind("{instagram}", InstagramFields, lambda body, _: self.parser.account(body))
+        await NodeReader(self.caller, kind, tell).read(ids)
 
 
-def _nested_permissions(value: Any) -> Permissions | None:
-    """`permissions{…}` of /me, unless it is missing or only a first page of it (6.6)."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("data"), list):
+def _first_pages(walk: PageWalk, nested: Any) -> FirstPages | None:
+    """What the expansion gave: an edge without entries is left out (0.8), so that is no Page.
+
+    None where it can't be read: the edge is asked by itself then.
+    """
+    try:
+        return walk.begin_with({"data": []} if nested is None else nested)
+    except GraphUnreadable:
         return None
-    paging = value.get("paging")
-    if isinstance(paging, Mapping) and paging.get("next"):
-        return None
-    return parse_permissions(value["data"])
+
+
+def _id_of(entry: Any) -> PageId | None:
+    found = as_id(entry.get("id")) if isinstance(entry, dict) else None
+    return None if found is None else PageId(found)

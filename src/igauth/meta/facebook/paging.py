@@ -4,21 +4,21 @@
 there is more, its host that nobody misleads us, and the next query is our own with the cursor.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from igauth.meta.client import GraphClient, Request
-from igauth.meta.errors import GraphRefusal, GraphUnavailable, Meaning
-from igauth.meta.facebook.fields import FieldSet, narrowing
-from igauth.meta.facebook.proof import UserToken
+from igauth.meta.errors import GraphRefusal, GraphUnreadable, Meaning
+from igauth.meta.facebook.caller import Caller
+from igauth.meta.facebook.fields import PageFields, narrowing
 
 LARGEST_PAGE: Final = 100
 SMALLEST_PAGE: Final = 5
 MOST_ENTRIES: Final = 10_000
 MOST_PARTS: Final = 2_000
 FACEBOOK_HOST: Final = "graph.facebook.com"
+_TOO_MUCH: Final = (Meaning.REDUCE_DATA, Meaning.PERHAPS_TOO_MUCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,13 @@ class EdgePart:
 
 @dataclass(slots=True)
 class EdgeWalk:
-    """One walk over one edge. `query` gives the parameters afresh for each call."""
+    """One walk over one edge. `fields`: of Pages, narrowed on the way; else `query` says it all."""
 
-    graph: GraphClient
-    token: UserToken
+    caller: Caller
     endpoint: str
     path: str
-    query: Callable[[], Mapping[str, str]]
-    field_sets: tuple[FieldSet, ...] = ()
+    fields: PageFields | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
     _limit: int = LARGEST_PAGE
     _cursor: str | None = field(default=None, repr=False)
     _seen: set[str] = field(default_factory=set, repr=False)
@@ -53,6 +52,15 @@ class EdgeWalk:
             part, more = await self._next_part()
             yield part
 
+    def begin_with(self, body: Any) -> tuple[EdgePart, bool]:
+        """Takes a first page that came inside another answer (graph-facts 6.6).
+
+        Returns its part, and whether `parts` has more. Raises GraphUnreadable.
+        """
+        if not isinstance(body, Mapping):
+            raise GraphUnreadable(self.endpoint, "the answer holds no list")
+        return self._take(body)
+
     async def _next_part(self) -> tuple[EdgePart, bool]:
         try:
             body = await self._fetch()
@@ -60,6 +68,9 @@ class EdgeWalk:
             if not self._is_bad_cursor(refusal):
                 raise
             return self._restart()
+        return self._take(body)
+
+    def _take(self, body: Mapping[str, Any]) -> tuple[EdgePart, bool]:
         entries = self._entries_of(body)
         more, truncated = self._advance(body.get("paging"))
         return EdgePart(entries, truncated), more and not truncated
@@ -83,27 +94,30 @@ class EdgeWalk:
         return EdgePart(()), True
 
     async def _fetch(self) -> Mapping[str, Any]:
-        """One page; halved while Graph asks for less data (graph-facts 6.7)."""
+        """One page; halved while Graph asks for less data (graph-facts 6.7, 10.2)."""
         while True:
             try:
-                return await narrowing(self._fetch_once, self.field_sets)
+                return await narrowing(self._fetch_once, self.fields)
             except GraphRefusal as refusal:
-                if refusal.meaning is not Meaning.REDUCE_DATA or self._limit <= SMALLEST_PAGE:
+                if refusal.meaning not in _TOO_MUCH or self._limit <= SMALLEST_PAGE:
                     raise
             self._limit = max(SMALLEST_PAGE, self._limit // 2)
 
     async def _fetch_once(self) -> Mapping[str, Any]:
-        query = {**self.query(), "limit": str(self._limit)}
+        query = {**self.query, "limit": str(self._limit)}
+        if self.fields is not None:
+            query["fields"] = self.fields.text()
         if self._cursor is not None:
             query["after"] = self._cursor
-        request = Request(self.endpoint, self.path, query=query, token=self.token, patient=True)
-        body: Mapping[str, Any] = (await self.graph.fetch(request)).body
+        body: Mapping[str, Any] = (
+            await self.caller.get(self.endpoint, self.path, query, shrinks=True)
+        ).body
         return body
 
     def _entries_of(self, body: Mapping[str, Any]) -> tuple[Any, ...]:
         entries = body.get("data")
         if not isinstance(entries, list):
-            raise GraphUnavailable(self.endpoint, "the answer holds no list")
+            raise GraphUnreadable(self.endpoint, "the answer holds no list")
         self._parts += 1
         room = MOST_ENTRIES - self._entries
         self._entries += len(entries)
@@ -126,7 +140,7 @@ class EdgeWalk:
             host = urlsplit(next_url).hostname if isinstance(next_url, str) else None
         except ValueError:
             return True
-        return host not in (self.graph.graph_host, FACEBOOK_HOST)
+        return host not in (self.caller.host_name, FACEBOOK_HOST)
 
 
 def _after(paging: Mapping[str, Any]) -> str | None:
