@@ -1,7 +1,7 @@
 """A Facebook that answers what it was told, and remembers what it was asked."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -9,9 +9,14 @@ from urllib.parse import parse_qs
 import httpx
 from pydantic import SecretStr
 
-from igauth.meta.client import Budgets, FacebookApp, GraphCall, GraphClient
-from igauth.meta.facebook.proof import UserToken
+from igauth.meta.calls import Budgets, GraphCall, Purpose, Request
+from igauth.meta.client import GraphClient, Timing
+from igauth.meta.door import UserToken
+from igauth.meta.facebook.proof import signing
+from igauth.meta.facebook.tokens import FacebookApp
 from igauth.meta.pauses import PauseBook
+from igauth.meta.sending import GraphHost
+from igauth.meta.transport import Lanes
 
 APP_ID = "901234567890123"
 APP_SECRET = "0123456789abcdef0123456789abcdef"
@@ -20,6 +25,12 @@ TOKEN_TEXT = "EAAinventedtoken0001"
 TOKEN = UserToken(SecretStr(TOKEN_TEXT), person="10200000000000001")
 GRAPH_URL = "https://graph.facebook.com"
 VERSION = "v26.0"
+
+
+def check(endpoint: str = "me", path: str = "me", **more: Any) -> Request:
+    """A request with the person's token, made for a check of the grant."""
+    return Request(endpoint, path, more.pop("purpose", Purpose.CHECK), **{"token": TOKEN, **more})
+
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -116,7 +127,7 @@ class FakeTime:
 class Facebook:
     """A client over a script, with everything that a test may want to look at."""
 
-    script: Script
+    script: Script | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
     time: FakeTime = field(default_factory=FakeTime)
     calls: list[GraphCall] = field(default_factory=list)
     budgets: Budgets = field(default_factory=Budgets)
@@ -127,16 +138,13 @@ class Facebook:
     def client(self) -> GraphClient:
         """A client of this Facebook."""
         return GraphClient(
-            httpx.AsyncClient(transport=httpx.MockTransport(self.script)),
-            APP,
-            graph_url=self.graph_url,
-            api_version=VERSION,
+            Lanes.over(httpx.MockTransport(self.script)),
+            GraphHost(self.graph_url, VERSION),
+            sign=signing(APP.client_secret),
             budgets=self.budgets,
             pauses=self.pauses,
             on_call=self.calls.append,
-            monotonic=self.time.monotonic,
-            sleep=self.time.sleep,
-            random=lambda: self.chance,
+            timing=Timing(self.time.monotonic, self.time.sleep, lambda: self.chance),
         )
 
 

@@ -134,6 +134,36 @@ def test_picture_links(url: object, kept: bool) -> None:
     assert clean_url(url, ("https://",)) == (url if kept else None)
 
 
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://x.test/\u2028.jpg?oe=1", "https://x.test/%E2%80%A8.jpg?oe=1"),
+        ("https://x.test/Bäckerei%20.jpg#ü", "https://x.test/B%C3%A4ckerei%20.jpg#%C3%BC"),
+        ("https://x.test/a|b'(c)", "https://x.test/a|b'(c)"),
+        ("https://bücher.test/x.jpg", None),
+    ],
+)
+def test_a_link_is_ascii(url: str, sent: str | None) -> None:
+    """It stands in a Location header, so it is encoded as browsers do (B13, S10)."""
+    assert clean_url(url, ("https://",)) == sent
+
+
+@given(st.text(max_size=40))
+def test_any_link_can_stand_in_a_header(tail: str) -> None:
+    """Latin-1 and printable, whatever the path holds (B13)."""
+    link = clean_url(f"https://x.test/{tail}", ("https://",))
+    if link is not None:
+        assert link.isascii()
+        assert link.isprintable()
+        assert " " not in link
+
+
+def test_a_long_hostile_link_is_judged_in_linear_time() -> None:
+    """Ten thousand of them pass here (security.md §0.8)."""
+    for tail in ("a" * 3_900 + "\x00", "?" * 3_900 + " ", "%" * 3_900, ":" * 3_900):
+        clean_url(f"https://x.test{tail}", ("https://",))
+
+
 def test_websites_may_be_http() -> None:
     """A person's website link may be old-fashioned, but never a script."""
     assert clean_url("http://x.test/", ("https://", "http://")) == "http://x.test/"

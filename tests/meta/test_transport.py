@@ -2,36 +2,60 @@
 
 import asyncio
 import logging
+import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from igauth.meta import transport as transport_module
-from igauth.meta.client import Budgets, GraphClient, Request
+from igauth.meta.calls import Budgets, Purpose, Request
+from igauth.meta.client import GraphClient
 from igauth.meta.errors import GraphError, GraphUnavailable
+from igauth.meta.resolving import FRESH_SECONDS, KEPT_SECONDS, KeptResolver
+from igauth.meta.sending import GraphHost
 from igauth.meta.transport import (
     KEEPALIVE_SECONDS,
+    UNPROVED_SECONDS,
     CertificateRefused,
+    Lanes,
     WarmTransport,
-    new_http_client,
 )
 from tests.meta.listener import GOOD, Listener, listening, make_certificate
-from tests.meta.scripted import APP, TOKEN, TOKEN_TEXT, VERSION
+from tests.meta.scripted import TOKEN_TEXT, VERSION, FakeTime, check
 
 
 @asynccontextmanager
 async def warm_client(
     verify: ssl.SSLContext | bool = False,
 ) -> AsyncGenerator[tuple[httpx.AsyncClient, WarmTransport]]:
-    """The process's client over its own transport; closed afterwards."""
+    """The process's own transport, and a client that uses nothing else; closed afterwards."""
     transport = WarmTransport(verify=verify)
-    async with new_http_client(transport) as http:
+    async with httpx.AsyncClient(transport=transport) as http:
         yield http, transport
+
+
+def graph_over(
+    transport: WarmTransport, listener: Listener, budgets: Budgets | None = None
+) -> GraphClient:
+    """A client of Graph's that has only this listener."""
+    return GraphClient(Lanes.over(transport), GraphHost(listener.url, VERSION), budgets=budgets)
+
+
+EXCHANGE = Request(
+    "oauth/access_token",
+    "oauth/access_token",
+    Purpose.EXCHANGE,
+    method="POST",
+    form={"code": "c"},
+)
 
 
 async def settle() -> None:
@@ -180,6 +204,176 @@ async def test_closing_while_warming(monkeypatch: pytest.MonkeyPatch) -> None:
             await caller
 
 
+async def test_idle_connections_are_probed() -> None:
+    """Behind a gateway that drops silently, the dead are found and the living kept (A14)."""
+    async with listening(Listener()) as listener, warm_client() as (http, transport):
+        await http.get(listener.url)
+        (idle,) = idle_of(transport)
+        made = idle[0].transport.get_extra_info("socket")
+
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 60
+
+
+@pytest.mark.parametrize(
+    ("method", "idle_seconds", "connections"),
+    [
+        ("POST", UNPROVED_SECONDS + 1, 2),
+        ("POST", UNPROVED_SECONDS - 1, 1),
+        ("GET", UNPROVED_SECONDS + 1, 1),
+    ],
+)
+async def test_what_is_sent_once_goes_over_a_young_connection(
+    method: str, idle_seconds: float, connections: int
+) -> None:
+    """A connection that idled for long may be dead: a code isn't spent on it (A14)."""
+    async with listening(Listener()) as listener, warm_client() as (http, transport):
+        await http.get(listener.url)
+        age(transport, idle_seconds)
+
+        assert (await http.request(method, listener.url)).status_code == 200
+        assert listener.connections == connections
+
+
+async def test_warming_replaces_what_idled_too_long() -> None:
+    """A login that starts opens connections that its exchange may use."""
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        await transport.warm(listener.url, 2)
+        await settle()
+        age(transport, UNPROVED_SECONDS + 1)
+        await transport.warm(listener.url, 2)
+        await settle()
+
+        assert listener.connections == 4
+
+
+def idle_of(transport: WarmTransport) -> list[tuple[Any, float]]:
+    """aiohttp's idle connections, each with when it came to rest."""
+    connector = transport._session().connector
+    assert connector is not None
+    return [entry for idle in connector._conns.values() for entry in idle]
+
+
+def age(transport: WarmTransport, seconds: float) -> None:
+    """Makes every idle connection that much older."""
+    connector = transport._session().connector
+    assert connector is not None
+    for key, idle in connector._conns.items():
+        connector._conns[key] = deque((each, at - seconds) for each, at in idle)
+
+
+# -- names
+
+
+class Names(AbstractResolver):
+    """A DNS that answers when it is let, or fails."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.dead = False
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        await self.open.wait()
+        if self.dead:
+            raise OSError("no answer")
+        address = f"192.0.2.{self.asked}"
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+        ]
+
+    async def close(self) -> None:
+        self.dead = True
+
+
+async def addresses(resolver: KeptResolver) -> list[str]:
+    return [each["host"] for each in await resolver.resolve("graph.facebook.com", 443)]
+
+
+async def test_a_name_is_asked_once_for_all_who_wait() -> None:
+    """Twenty logins at once are one lookup, and who leaves doesn't end it (C14)."""
+    names = Names()
+    names.open.clear()
+    resolver = KeptResolver(names)
+    waiting = [asyncio.create_task(addresses(resolver)) for _ in range(20)]
+    await settle()
+    waiting[0].cancel()
+    names.open.set()
+
+    assert await asyncio.gather(*waiting[1:]) == [["192.0.2.1"]] * 19
+    assert names.asked == 1
+
+
+async def test_the_last_good_answer_is_kept() -> None:
+    """A slow DNS is asked beside, a dead one costs nothing (C14)."""
+    names, time = Names(), FakeTime()
+    resolver = KeptResolver(names, time.monotonic)
+    await addresses(resolver)
+    time.now += FRESH_SECONDS + 1
+    names.open.clear()
+    assert await addresses(resolver) == ["192.0.2.1"]
+    names.open.set()
+    await settle()
+    assert await addresses(resolver) == ["192.0.2.2"]
+
+    names.dead = True
+    time.now += FRESH_SECONDS + 1
+    assert await addresses(resolver) == ["192.0.2.2"]
+    await settle()
+    assert await addresses(resolver) == ["192.0.2.2"]
+    time.now += KEPT_SECONDS
+    with pytest.raises(OSError, match="no answer"):
+        await addresses(resolver)
+
+
+async def test_closing_ends_a_lookup() -> None:
+    """A shutdown doesn't wait for a DNS that hangs."""
+    names = Names()
+    names.open.clear()
+    resolver = KeptResolver(names)
+    waiting = asyncio.create_task(addresses(resolver))
+    await settle()
+    await resolver.close()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+# -- the proxy of the settings
+
+
+async def test_the_settings_proxy_carries_every_call() -> None:
+    """OUTBOUND_PROXY; warming opens connections to it, which the calls then use (B29)."""
+    async with listening(Listener()) as proxy:
+        transport = WarmTransport(proxy.url)
+        async with httpx.AsyncClient(transport=transport) as http:
+            await transport.warm("http://graph.example.test", 2)
+            await settle()
+            assert (proxy.connections, proxy.requests) == (2, [])
+            await http.get("http://graph.example.test/me?x=1")
+            await http.get("http://graph.example.test/me?x=1")
+
+    assert proxy.connections == 2
+    assert {request.split(b"\r\n")[0] for request in proxy.requests} == {
+        b"GET http://graph.example.test/me?x=1 HTTP/1.1"
+    }
+
+
+async def test_a_proxy_that_is_not_there() -> None:
+    """Told apart from Meta's own silence, and no address in the error."""
+    transport = WarmTransport("http://user:secret@127.0.0.1:9")
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(httpx.ProxyError) as caught:
+            await http.get("http://graph.example.test/?secret=1")
+
+    assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 # -- faults, by their true kinds
 
 
@@ -258,11 +452,11 @@ async def test_a_bad_certificate_is_never_repeated(server_context: ssl.SSLContex
     """Never retried, never ignored (F-01)."""
     async with (
         listening(Listener(), server_context) as listener,
-        warm_client(verify=True) as (http, _),
+        warm_client(verify=True) as (_, transport),
     ):
-        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+        graph = graph_over(transport, listener)
         with pytest.raises(GraphUnavailable, match="CertificateRefused"):
-            await graph.fetch(Request("me", "me", token=TOKEN))
+            await graph.fetch(check())
         await settle()
 
     assert listener.requests == []
@@ -281,15 +475,12 @@ async def test_aiohttp_repeats_no_post(method: str, requests: int) -> None:
 async def test_the_exchange_is_sent_once_over_a_dropped_connection() -> None:
     """A kept connection that Facebook drops under the exchange loses the login, not the rule."""
     listener = Listener()
-    async with listening(listener), warm_client() as (http, transport):
-        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+    async with listening(listener), warm_client() as (_, transport):
+        graph = graph_over(transport, listener)
         await transport.warm(listener.url, 2)
         listener.reply, listener.close_after = b"", True
-        exchange = Request(
-            "oauth/access_token", "oauth/access_token", method="POST", form={"code": "c"}, once=True
-        )
         with pytest.raises(GraphUnavailable):
-            await graph.fetch(exchange)
+            await graph.fetch(EXCHANGE)
 
     assert len(listener.requests) == 1
 
@@ -310,12 +501,12 @@ async def test_a_connection_closed_in_silence_is_not_used_again() -> None:
 
 async def test_fields_and_forms_arrive_as_they_were_meant() -> None:
     """httpx, aiohttp and yarl each encode; Graph must read the same (graph-facts 0.2)."""
-    async with listening(Listener()) as listener, warm_client() as (http, _):
-        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        graph = graph_over(transport, listener)
         query = {"fields": "id,picture{url}", "after": "QVF+/=&%41 ü"}
-        await graph.fetch(Request("me", "me", query=query, token=TOKEN))
+        await graph.fetch(check(query=query))
         form = {"code": "AQB+/=&%41 ü|#_=_"}
-        await graph.fetch(Request("x", "oauth/access_token", method="POST", form=form))
+        await graph.fetch(check("x", "oauth/access_token", method="POST", form=form, token=None))
     got, posted = (request.decode() for request in listener.requests)
     target = httpx.URL(got.split(" ")[1])
 
@@ -327,13 +518,14 @@ async def test_fields_and_forms_arrive_as_they_were_meant() -> None:
 
 
 async def test_no_cookies_are_kept() -> None:
-    """A shared client must not carry one person's cookies into another's call."""
+    """Shared connections must not carry one person's cookies into another's call."""
     reply = GOOD.replace(b"\r\n\r\n", b"\r\nSet-Cookie: datr=1; Path=/\r\n\r\n", 1)
-    async with listening(Listener(reply=reply)) as listener, warm_client() as (http, _):
-        await http.get(listener.url)
-        await http.get(listener.url)
-        assert not http.cookies
+    async with listening(Listener(reply=reply)) as listener, warm_client() as (_, transport):
+        graph = graph_over(transport, listener)
+        await graph.fetch(check())
+        await graph.fetch(check())
 
+    assert len(listener.requests) == 2
     assert all(b"cookie" not in request.lower() for request in listener.requests)
 
 
@@ -350,40 +542,40 @@ async def test_metas_odd_header_is_read() -> None:
     header = 'WWW-Authenticate: OAuth "Facebook Platform" "invalid_token" "Ungültig, 你好"'
     body = b'{"error":{"code":190,"error_subcode":458}}'
     reply = f"HTTP/1.1 400 Bad Request\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    async with listening(Listener(reply=reply + body)) as listener, warm_client() as (http, _):
-        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
-        with pytest.raises(GraphError, match="revoked"):
-            await graph.fetch(Request("me", "me", token=TOKEN))
+    async with listening(Listener(reply=reply + body)) as listener, warm_client() as (_, transport):
+        graph = graph_over(transport, listener)
+        with pytest.raises(GraphError, match="app_removed"):
+            await graph.fetch(check())
 
 
-async def test_httpx_does_not_log_addresses(caplog: pytest.LogCaptureFixture) -> None:
-    """httpx's INFO line prints whole URLs, input_token included (security.md §0.5)."""
+async def test_no_library_logs_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    """debug_token's URL holds the token (security.md §0.5)."""
     caplog.set_level(logging.DEBUG)
-    async with listening(Listener()) as listener, warm_client() as (http, _):
-        await http.get(f"{listener.url}/debug_token?input_token={TOKEN_TEXT}")
+    async with listening(Listener()) as listener, warm_client() as (_, transport):
+        query = {"input_token": TOKEN_TEXT}
+        await graph_over(transport, listener).fetch(check("debug_token", "x", query=query))
 
+    assert TOKEN_TEXT.encode() in listener.requests[0]
     assert TOKEN_TEXT not in caplog.text
 
 
 async def test_a_drip_ends_at_the_budget() -> None:
     """The wall clock counts, whatever each read says (F-03)."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
-    async with listening(Listener(reply=head)) as listener, warm_client() as (http, _):
-        graph = GraphClient(
-            http, APP, graph_url=listener.url, api_version=VERSION, budgets=Budgets(call=0.05)
-        )
+    async with listening(Listener(reply=head)) as listener, warm_client() as (_, transport):
+        graph = graph_over(transport, listener, Budgets(call=0.05))
         with pytest.raises(GraphUnavailable):
-            await graph.fetch(Request("me", "me", token=TOKEN))
+            await graph.fetch(check())
 
 
 async def test_an_oversize_answer_does_not_poison_the_pool() -> None:
     """A connection that was left in mid-body isn't used again (F-05)."""
     big = b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000
-    async with listening(Listener(reply=big)) as listener, warm_client() as (http, _):
-        graph = GraphClient(http, APP, graph_url=listener.url, api_version=VERSION)
+    async with listening(Listener(reply=big)) as listener, warm_client() as (_, transport):
+        graph = graph_over(transport, listener)
         with pytest.raises(GraphUnavailable, match="too large"):
-            await graph.fetch(Request("me", "me", token=TOKEN))
+            await graph.fetch(check())
         listener.reply = GOOD
 
-        assert (await graph.fetch(Request("me", "me", token=TOKEN))).body == {"id": "1"}
+        assert (await graph.fetch(check())).body == {"id": "1"}
     assert listener.connections == 2

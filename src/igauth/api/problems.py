@@ -75,7 +75,7 @@ class ProblemWriter:
 
     def problem(self, error: IgAuthError) -> Problem:
         """RFC 9457 members of an error."""
-        action = error.way_out(self._urls.get(error.action) if error.action else None)
+        action = error.way_out(self._urls.get(error.action_kind) if error.action_kind else None)
         return Problem(
             type=f"urn:igauth:problem:{error.code}",
             title=error.title,

@@ -17,7 +17,7 @@ URL_LENGTH: Final = 4_000
 _BIGGEST_COUNT: Final = 2**53 - 1
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNPRINTABLE_IN_LINES: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_ID: Final = re.compile(r"[0-9]{1,32}")
+_LONGEST_ID: Final = 32
 _PLAIN_URL: Final = re.compile(
     r"(?i:https?)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]-~]*)?"
 )
@@ -46,7 +46,8 @@ def _cleaned(value: Any, unwanted: re.Pattern[str], longest: int) -> str | None:
 def as_id(value: Any) -> str | None:
     """A node id as text: digits only, since ids go into paths; a number is taken too (0.4)."""
     if isinstance(value, str):
-        return value if _ID.fullmatch(value) else None
+        is_number = value.isdigit() and value.isascii() and len(value) <= _LONGEST_ID
+        return value if is_number else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**32:
         return str(value)
     return None

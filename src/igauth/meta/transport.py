@@ -28,7 +28,7 @@ KEEPALIVE_SECONDS: Final = 240.0
 UNPROVED_SECONDS: Final = 60.0
 """What is never repeated isn't sent over a connection that idled longer than this (A14)."""
 LOGINS_AT_ONCE: Final = 400
-LISTINGS_AT_ONCE: Final = 20
+LISTINGS_AT_ONCE: Final = 48
 _PROBES: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
     (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),

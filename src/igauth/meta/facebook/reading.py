@@ -17,7 +17,14 @@ from igauth.domain import (
     Source,
 )
 from igauth.meta.door import PageNode
-from igauth.meta.errors import GraphError, GraphRefusal, GraphUnavailable, GraphUnreadable, Meaning
+from igauth.meta.errors import (
+    GraphError,
+    GraphRefusal,
+    GraphTimeout,
+    GraphUnavailable,
+    GraphUnreadable,
+    Meaning,
+)
 from igauth.meta.facebook.batch import NodeKind, NodeReader
 from igauth.meta.facebook.caller import Caller
 from igauth.meta.facebook.fields import (
@@ -124,7 +131,7 @@ class Reading:
             if refusal.meaning not in _WITHOUT_PAGES and not refusal.repeatable:
                 raise
         except GraphUnavailable as error:
-            if not isinstance(error, GraphUnreadable) and not error.repeatable:
+            if not isinstance(error, GraphTimeout | GraphUnreadable) and not error.repeatable:
                 raise
         else:
             return await self._profile_in(body), _first_pages(walk, body.get("accounts"))

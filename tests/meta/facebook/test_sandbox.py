@@ -1,14 +1,17 @@
 """The whole room against the offline Facebook: what Graph's rules demand of a client."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
-from igauth.domain import AppScopedUserId, InstagramAccountId, PageId
-from igauth.meta.client import FacebookApp
+from igauth.domain import InstagramAccountId, PageId, Subject
+from igauth.meta.calls import Purpose
 from igauth.meta.errors import GraphError, GraphRefusal, GraphUnavailable, Meaning
-from tests.meta.scene import REDIRECT_URI, VERIFIER, Scene, open_scene
+from igauth.meta.facebook.tokens import FacebookApp
+from tests.meta.facebook.reads import accounts_of, pages_of, walked
+from tests.meta.scene import REDIRECT_URI, VERIFIER, Scene, findings, open_scene
 
 
 @pytest.fixture
@@ -19,19 +22,17 @@ async def scene() -> AsyncGenerator[Scene]:
 
 
 async def test_a_whole_login(scene: Scene) -> None:
-    """Exchange, upgrade, debug_token, profile: proofs valid, no secret in a URL but input_token."""
-    token = await scene.login()
-    debugged = await scene.oauth.debug_token(token)
-    profile = await scene.resources.profile(token)
+    """Exchange, then all else beside: proofs valid, no secret in a URL but input_token."""
+    issued = await scene.consent("ada")
+    login = await scene.door.identify(issued, findings())
+    await login.discovery
 
-    assert debugged.is_valid
-    assert debugged.app_id == scene.sandbox.config.app_id
-    assert debugged.type == "USER"
-    assert debugged.user_id == profile.id
-    assert debugged.granular.ids("instagram_") != ()
-    assert profile.name == "Ada Invented"
-    assert profile.permissions is not None
-    assert "instagram_basic" in profile.permissions.granted
+    assert login.long_lived
+    assert login.identity.name == "Ada Invented"
+    assert login.facts.permissions is not None
+    assert "instagram_basic" in login.facts.permissions.granted
+    assert login.facts.granular is not None
+    assert login.facts.granular.ids("instagram_") != ()
     calls = list(scene.sandbox.calls)
     assert {call.proof for call in calls if call.credential != "none"} == {"valid"}
     assert {name for call in calls for name in call.secrets_in_query} <= {
@@ -39,16 +40,27 @@ async def test_a_whole_login(scene: Scene) -> None:
         "appsecret_proof",
     }
     assert scene.sandbox.calls.unknown() == []
-    assert scene.graph.served_version == "v26.0"
+    assert scene.door.served_version == "v26.0"
+
+
+async def test_a_login_is_two_round_trips(scene: Scene) -> None:
+    """Where /me shows every Page, nothing is asked after it (contract §3)."""
+    scene.sandbox.state.latency_seconds = 0.2
+    issued = await scene.consent("cleo", declined=["business_management"])
+    login = await scene.door.identify(issued, findings())
+    await login.discovery
+
+    assert scene.sandbox.calls.round_trips() == 2
+    assert len(scene.sandbox.calls.top()) == 4
 
 
 async def test_a_code_is_good_once(scene: Scene) -> None:
     """The second exchange of a code is a rejected code (graph-facts 2.4)."""
     code = scene.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
-    await scene.oauth.exchange_code(code, VERIFIER)
+    await scene.door.exchange(code, VERIFIER)
     for spent in (code, "garbled"):
         with pytest.raises(GraphRefusal) as caught:
-            await scene.oauth.exchange_code(spent, VERIFIER)
+            await scene.door.exchange(spent, VERIFIER)
         assert caught.value.meaning is Meaning.CODE_REJECTED
 
 
@@ -60,36 +72,37 @@ async def test_an_answer_lost_after_the_effect_is_not_asked_again(
     scene.sandbox.faults.preset(preset)
     code = scene.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
     with pytest.raises(GraphUnavailable):
-        await scene.oauth.exchange_code(code, VERIFIER)
+        await scene.door.exchange(code, VERIFIER)
 
     assert len(scene.sandbox.calls.of("exchange")) == 1
 
 
 async def test_every_way_to_a_page(scene: Scene) -> None:
-    """Edge, batch and single read give the same nodes."""
-    token = await scene.login()
+    """Edge, batch and single read give the same nodes, but for the tasks (7.2a)."""
+    token = await scene.token("ada")
+    found = scene.reading(token)
     listed = {
-        node.page.id: node
-        async for part in scene.resources.walk_accounts(token)
+        node.page.id: replace(node, page=replace(node.page, tasks=None))
+        for part in await walked(found)
         for node in part.nodes
     }
-    read = await scene.resources.read_pages(token, list(listed))
     one = next(iter(listed))
 
     assert len(listed) == 4
-    assert read == listed
-    assert await scene.resources.read_pages(token, [one]) == {one: listed[one]}
+    assert await pages_of(found, list(listed)) == listed
+    assert await pages_of(found, [one]) == {one: listed[one]}
     assert scene.sandbox.calls.unknown() == []
 
 
 async def test_a_thousand_pages_in_one_round_trip(scene: Scene) -> None:
     """Twenty batches side by side (contract §6)."""
-    token = await scene.login("kim")
-    granular = (await scene.oauth.debug_token(token)).granular
+    token = await scene.token("kim")
+    granular = (await scene.facts(token)).granular
+    assert granular is not None
     ids = [PageId(each) for each in granular.ids("pages_")]
     scene.sandbox.calls.clear()
     scene.sandbox.state.latency_seconds = 0.2
-    found = await scene.resources.read_pages(token, ids)
+    found = await pages_of(scene.reading(token), ids)
 
     assert len(found) == 1_000
     assert not any(isinstance(each, GraphError) for each in found.values())
@@ -99,54 +112,52 @@ async def test_a_thousand_pages_in_one_round_trip(scene: Scene) -> None:
 
 async def test_null_parts_are_asked_again_alone(scene: Scene) -> None:
     """A part that wasn't carried out (graph-facts 12.5)."""
-    token = await scene.login()
+    token = await scene.token("ada")
     ids = [PageId(each) for each in scene.sandbox.world.person("ada").pages]
     scene.sandbox.faults.add("batch_part", "cut", times=1)
-    found = await scene.resources.read_pages(token, ids)
+    found = await pages_of(scene.reading(token), ids)
 
     assert not any(isinstance(each, GraphError) for each in found.values())
 
 
 async def test_troubled_nodes_have_their_own_errors(scene: Scene) -> None:
     """Two-factor, checkpoint, restricted, migrated (graph-facts 7.9, 8.7)."""
-    token = await scene.login("jo")
+    token = await scene.token("jo")
     jo = scene.sandbox.world.person("jo")
-    pages = await scene.resources.read_pages(token, [PageId(each) for each in jo.pages])
-    accounts = await scene.resources.read_instagram_accounts(
-        token, [InstagramAccountId(each) for each in jo.accounts]
-    )
+    found = scene.reading(token)
+    pages = await pages_of(found, [PageId(each) for each in jo.pages])
+    accounts = await accounts_of(found, [InstagramAccountId(each) for each in jo.accounts])
     meanings = {getattr(each, "meaning", None) for each in (*pages.values(), *accounts.values())}
 
-    assert {Meaning.PERSON_MUST_ACT, Meaning.NOT_VISIBLE, None} <= meanings
+    assert {Meaning.TWO_FACTOR, Meaning.IDENTITY_CHECK, Meaning.RESTRICTED, None} <= meanings
     assert Meaning.MIGRATED not in meanings
 
 
 async def test_a_revocation_kills_the_token(scene: Scene) -> None:
     """Afterwards 190/458, and another revocation counts as done (graph-facts 9.2, 9.4)."""
-    token = await scene.login()
-    user_id = (await scene.resources.profile(token)).id
-    await scene.oauth.revoke(user_id)
+    token = await scene.token("ada")
+    subject = (await scene.reading(token).profile()).subject
+    await scene.door.revoke(subject)
 
-    with pytest.raises(GraphRefusal) as caught:
-        await scene.resources.profile(token)
-    assert caught.value.meaning is Meaning.REVOKED
-    await scene.oauth.revoke(user_id)
-    await scene.oauth.revoke(AppScopedUserId("10299999999999999"))
-    debugged = await scene.oauth.debug_token(token)
-    assert not debugged.is_valid
+    check = await scene.door.check(token, subject)
+    assert check.refusal is not None
+    assert check.refusal.meaning is Meaning.APP_REMOVED
+    await scene.door.revoke(subject)
+    await scene.door.revoke(Subject("10299999999999999"))
 
 
 async def test_a_wrong_secret_is_our_fault(scene: Scene) -> None:
     """Trap 11, and the app token that is made of it (graph-facts 4.7)."""
-    token = await scene.login()
-    scene.graph.app = FacebookApp(scene.graph.app.client_id, SecretStr("f" * 32))
+    token = await scene.token("ada")
     code = scene.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    scene.app = FacebookApp(scene.app.client_id, SecretStr("f" * 32))
+    scene.be_impatient()
     for call in (
-        scene.oauth.exchange_code(code, VERIFIER),
-        scene.oauth.upgrade(token),
-        scene.oauth.debug_token(token),
-        scene.oauth.revoke(AppScopedUserId("1")),
-        scene.resources.profile(token),
+        scene.door.exchange(code, VERIFIER),
+        scene.tokens.upgrade(token, Purpose.CHECK),
+        scene.tokens.debug(token, Purpose.CHECK),
+        scene.door.revoke(Subject("1")),
+        scene.reading(token).profile(),
     ):
         with pytest.raises(GraphRefusal) as caught:
             await call
