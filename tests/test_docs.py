@@ -21,7 +21,6 @@ from typing import Any
 
 import pytest
 import typer
-from igauth.meta.paging import MOST_ENTRIES
 
 from igauth import settings as settings_module
 from igauth.api.boundary import _LARGEST_BODY
@@ -33,7 +32,8 @@ from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
 from igauth.login.attempts import MOST_ATTEMPTS
 from igauth.login.flow import CALLBACK_SECONDS
 from igauth.login.sessions import MOST_SESSIONS
-from igauth.meta.client import Budgets
+from igauth.meta.calls import Budgets
+from igauth.meta.facebook.paging import MOST_ENTRIES
 from igauth.observability import Metrics
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
 from igauth.upkeep.doctor import dashboard_urls, permission_notes

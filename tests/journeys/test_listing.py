@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from igauth.bootstrap import Wiring
-from igauth.meta.client import Budgets
+from igauth.meta.calls import Budgets
 from tests.stage import (
     FACEBOOK,
     Browser,

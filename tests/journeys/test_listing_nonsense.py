@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from igauth.bootstrap import Wiring
-from igauth.meta.client import Budgets
+from igauth.meta.calls import Budgets
 from tests.stage import FakeClock, make_sandbox, make_settings, no_wait, open_stage
 
 ALLOWED = {200, 403, 409, 502, 503, 504}

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from igauth import errors
-from igauth.meta.client import Budgets
+from igauth.meta.calls import Budgets
 from tests.stage import (
     FRONTEND,
     Browser,

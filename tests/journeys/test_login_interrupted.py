@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from igauth.meta.client import Budgets
+from igauth.meta.calls import Budgets
 from tests.stage import (
     FakeClock,
     Gate,

@@ -1,6 +1,7 @@
 """The real transport against loopback listeners: warming, faults, what stands on the wire."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -361,6 +362,59 @@ async def test_the_settings_proxy_carries_every_call() -> None:
     assert {request.split(b"\r\n")[0] for request in proxy.requests} == {
         b"GET http://graph.example.test/me?x=1 HTTP/1.1"
     }
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def tunnelling(port: int) -> AsyncGenerator[tuple[str, list[bytes]]]:
+    """A proxy that joins every CONNECT to one port; its address, and the heads that it saw."""
+    heads: list[bytes] = []
+    ends: list[asyncio.Task[None]] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        ends.append(asyncio.create_task(_pump(reader, back)))
+        ends.append(asyncio.create_task(_pump(there, writer)))
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+    finally:
+        server.close()
+        await asyncio.gather(*ends)
+
+
+async def test_tls_goes_through_the_proxy_unopened(
+    certificate: tuple[Path, Path], server_context: ssl.SSLContext
+) -> None:
+    """CONNECT, then TLS with Meta itself: the proxy sees neither path nor token (B29)."""
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    async with (
+        listening(Listener(), server_context) as listener,
+        tunnelling(listener.port) as (address, heads),
+    ):
+        transport = WarmTransport(address, trusting)
+        await transport.warm(listener.url, 2)
+        await settle()
+        await graph_over(transport, listener).fetch(check())
+        await graph_over(transport, listener).fetch(check())
+        await transport.aclose()
+
+    assert {head.split(b" ")[0] for head in heads} == {b"CONNECT"}
+    assert len(heads) == 2
+    assert len(listener.requests) == 2
+    assert TOKEN_TEXT.encode() not in b"".join(heads)
 
 
 async def test_a_proxy_that_is_not_there() -> None:

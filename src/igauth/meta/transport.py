@@ -25,7 +25,7 @@ from igauth.meta.resolving import KeptResolver
 CONNECT_SECONDS: Final = 2.0
 RESOLVE_SECONDS: Final = 15.0
 KEEPALIVE_SECONDS: Final = 240.0
-UNPROVED_SECONDS: Final = 60.0
+UNPROVED_SECONDS: Final = 120.0
 """What is never repeated isn't sent over a connection that idled longer than this (A14)."""
 LOGINS_AT_ONCE: Final = 400
 LISTINGS_AT_ONCE: Final = 48
