@@ -42,10 +42,7 @@ class Accounts:
     async def get(self, people: tuple[PersonId, ...], account_id: str) -> str:
         """The account as JSON, refreshed where the listing is due. Raises NotFound, and what a
         listing raises."""
-        kept = await self._kept(people, account_id)
-        if not self._are_young(kept):
-            await self._refresh(people)
-            kept = await self._kept(people, account_id)
+        kept = await self._young(people, account_id)
         if not kept:
             raise NotFound("You have no Instagram account of this id in your list.")
         return with_origin(joined(self._bodies(kept)), self._rules.base_url)
@@ -56,7 +53,8 @@ class Accounts:
         The signed link's own expiry, `oe`, decides when Meta is asked again: at most once in each
         max age for an account.
         """
-        url = _picture(await self._kept((person_id,), account_id))
+        kept = await self._kept((person_id,), account_id)
+        url = _picture(kept or await self._young((person_id,), account_id))
         if url is None or is_live(url, self._clock()) or not self._may_ask(person_id, account_id):
             return _found(url)
         await self._refresh((person_id,), now=True)
@@ -65,6 +63,14 @@ class Accounts:
     async def _kept(self, people: tuple[PersonId, ...], account_id: str) -> list[KeptAccount]:
         wanted = InstagramAccountId(account_id)
         return await self._database.read(lambda tx: views.list_kept_accounts(tx, people, wanted))
+
+    async def _young(self, people: tuple[PersonId, ...], account_id: str) -> list[KeptAccount]:
+        """The same, after a refresh where the listings are due."""
+        kept = await self._kept(people, account_id)
+        if self._are_young(kept):
+            return kept
+        await self._refresh(people)
+        return await self._kept(people, account_id)
 
     async def _refresh(self, people: tuple[PersonId, ...], *, now: bool = False) -> None:
         grants = await self._database.read(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from igauth.domain import Clock
+from igauth.domain import Clock, Provider, SessionHash
 from igauth.errors import StateExpired, StateMismatch, StateMissing
 from igauth.security.keyring import KeyRing
 from igauth.security.opaque_tokens import OpaqueTokens, code_challenge, new_secret, sha256_hex
@@ -24,8 +24,17 @@ _MOST_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """How a login is to go, as whoever starts it asks for."""
+
+    return_to: str
+    popup: bool = False
+    reconnect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewAttempt:
-    """A started login: what goes to Facebook, what goes into the cookie, what leaves the jar."""
+    """A started login: what goes to Meta, what goes into the cookie, what leaves the jar."""
 
     state: str = field(repr=False)
     code_challenge: str
@@ -50,8 +59,11 @@ class Attempt:
 class Attempts:
     """Starts attempts and recognises them when they come back. No I/O."""
 
-    def __init__(self, ring: KeyRing, *, secure: bool, clock: Clock) -> None:
+    def __init__(
+        self, ring: KeyRing, *, secure: bool, clock: Clock, door: Provider = Provider.FACEBOOK
+    ) -> None:
         self._ring = ring
+        self._door = door
         self._signer = AttemptSigner(ring)
         self._tokens = OpaqueTokens(ring)
         self._prefix = f"__Host-{_NAME}" if secure else _NAME
@@ -59,7 +71,7 @@ class Attempts:
         self._clock = clock
 
     def start(
-        self, return_to: str, *, popup: bool, reconnect: str | None, cookies: Mapping[str, str]
+        self, wish: Wish, *, begun_under: SessionHash | None, cookies: Mapping[str, str]
     ) -> NewAttempt:
         """A new attempt; at most five, and 4 kB, live in one browser: the oldest leave."""
         state, secret = new_secret(), new_secret()
@@ -67,10 +79,12 @@ class Attempts:
             state_hash=sha256_hex(state),
             secret=secret,
             kid=self._ring.newest,
-            return_to=return_to,
-            popup=popup,
-            reconnect=reconnect,
+            return_to=wish.return_to,
+            popup=wish.popup,
+            reconnect=wish.reconnect,
             started_at=self._clock(),
+            door=self._door,
+            begun_under=begun_under,
         )
         verifier = self._tokens.code_verifier(secret, signed.kid)
         name, value = self._cookie_name(signed.state_hash), self._signer.sign(signed)
@@ -89,14 +103,18 @@ class Attempts:
         return states[0]
 
     def recognise(self, state: str, cookies: Mapping[str, str]) -> Attempt:
-        """The attempt that this browser started with this state. Raises StateMismatch."""
+        """The attempt that this browser started with this state, at this door.
+
+        Raises StateMismatch.
+        """
         state_hash = sha256_hex(state)
         name = self._cookie_name(state_hash)
         try:
             signed = self._signer.verify(cookies.get(name, ""))
         except BadSignature:
             raise StateMismatch from None
-        if not hmac.compare_digest(signed.state_hash, state_hash) or signed.kid not in self._ring:
+        is_this = hmac.compare_digest(signed.state_hash, state_hash) and signed.door == self._door
+        if not is_this or signed.kid not in self._ring:
             raise StateMismatch
         return Attempt(
             signed=signed,

@@ -28,7 +28,7 @@ from igauth.errors import (
     StateUsed,
 )
 from igauth.events import trail
-from igauth.login.attempts import Attempt, Attempts
+from igauth.login.attempts import Attempt, Attempts, Wish
 from igauth.login.recording import Recorder
 from igauth.login.return_to import ReturnAddresses
 from igauth.login.sessions import Sessions
@@ -37,6 +37,7 @@ from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
 from igauth.meta.verdicts import log_failure, login_error
 from igauth.security.opaque_tokens import sha256_hex
+from igauth.store.attempts import Outcome
 
 _log = structlog.stdlib.get_logger("igauth.login")
 CALLBACK_SECONDS: Final = 15.0
@@ -115,13 +116,16 @@ class LoginFlow:
         prompt: str | None,
         reconnect: str | None,
         cookies: Mapping[str, str],
+        adding_to: str | None = None,
     ) -> StartedLogin:
         """A new attempt. Raises ReturnToNotAllowed; writes nothing, asks nobody.
 
+        `adding_to`: the session whose person is to gain what the login brings (contract §10).
         Idle connections to Meta are opened meanwhile, so that the callback finds them warm.
         """
-        address = self._addresses.vet(return_to)
-        attempt = self._attempts.start(address, popup=popup, reconnect=reconnect, cookies=cookies)
+        wish = Wish(self._addresses.vet(return_to), popup, reconnect)
+        begun_under = next(iter(self._sessions.hashes(adding_to)), None)
+        attempt = self._attempts.start(wish, begun_under=begun_under, cookies=cookies)
         location = self._door.dialog_address(
             state=attempt.state, code_challenge=attempt.code_challenge, prompt=prompt
         )
@@ -143,7 +147,7 @@ class LoginFlow:
         return_to = self._addresses.vet_or_default(signed.return_to)
         try:
             self._attempts.check_age(attempt)
-            session_id = await self._once(attempt, arrival)
+            logged_in = await self._once(attempt, arrival)
         except RateLimited:
             raise
         except IgAuthError as failure:
@@ -152,7 +156,10 @@ class LoginFlow:
             _log.exception("login.crashed")
             return self._failed(attempt, return_to, ServerError())
         return LoginEnd(
-            return_to, signed.popup, session_id=session_id, spent_cookie=attempt.cookie_name
+            return_to,
+            signed.popup,
+            session_id=attempt.session_id if logged_in else None,
+            spent_cookie=attempt.cookie_name,
         )
 
     def _recognise(self, arrival: Arrival) -> Attempt:
@@ -187,21 +194,25 @@ class LoginFlow:
             counts=isinstance(failure, CodeRejected),
         )
 
-    async def _once(self, attempt: Attempt, arrival: Arrival) -> str:
-        """The winner of the state does the login, shielded; every other arrival waits for it."""
+    async def _once(self, attempt: Attempt, arrival: Arrival) -> bool:
+        """The winner of the state does the login, shielded; every other arrival waits for it.
+
+        True: there is a session of this attempt. False: something was added to another's person.
+        """
         work = self._background.spawn(self._win_or_wait(attempt, arrival), kept=True)
         return await asyncio.shield(work)
 
-    async def _win_or_wait(self, attempt: Attempt, arrival: Arrival) -> str:
-        async with self._spending.of(attempt) as won:
-            if won:
-                await self._log_in(attempt, arrival)
-                return attempt.session_id
-        if await self._sessions.resolve(attempt.session_id) is None:
+    async def _win_or_wait(self, attempt: Attempt, arrival: Arrival) -> bool:
+        async with self._spending.of(attempt) as turn:
+            if turn.is_mine:
+                turn.outcome = await self._log_in(attempt, arrival)
+        if turn.outcome is Outcome.ADDED:
+            return False
+        if not turn.is_mine and await self._sessions.resolve(attempt.session_id) is None:
             raise StateUsed
-        return attempt.session_id
+        return True
 
-    async def _log_in(self, attempt: Attempt, arrival: Arrival) -> None:
+    async def _log_in(self, attempt: Attempt, arrival: Arrival) -> Outcome:
         """Code → token → whose it is → what is kept of it, all within the callback's budget."""
         ends_at = asyncio.get_running_loop().time() + self._callback_seconds
         code = _code_of(arrival)
@@ -216,7 +227,9 @@ class LoginFlow:
         except TimeoutError:
             raise FacebookUnavailable from None
         patience_seconds = max(1.0, ends_at - asyncio.get_running_loop().time())
-        await recording.commit(identified, attempt, arrival, patience_seconds=patience_seconds)
+        return await recording.commit(
+            identified, attempt, arrival, patience_seconds=patience_seconds
+        )
 
 
 def _code_of(arrival: Arrival) -> str:

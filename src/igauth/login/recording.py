@@ -25,9 +25,10 @@ from igauth.login.sessions import Sessions
 from igauth.meta.door import Door, Identified
 from igauth.observability import REQUEST_ID
 from igauth.store import logins
+from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow, SealedToken
 from igauth.store.database import Database, Transaction
-from igauth.store.logins import Listed, NewLogin, Recorded
+from igauth.store.logins import Listed, NewLogin
 
 
 class Visitor(Protocol):
@@ -91,7 +92,7 @@ class Recording:
         visitor: Visitor,
         *,
         patience_seconds: float,
-    ) -> Recorded:
+    ) -> Outcome:
         """Person, connection, sealed token, listing, session: all of it or nothing.
 
         A listing that needs longer goes on by itself. Raises AccountSwitched, DatabaseUnavailable.
@@ -105,10 +106,11 @@ class Recording:
         except BaseException:
             identified.discovery.cancel()
             raise
-        trail.say("login.completed", outcome="ok", person=recorded.person_id)
+        event = "connection.added" if recorded.added else "login.completed"
+        trail.say(event, outcome="ok", person=recorded.person_id)
         if first is None:
             self._by.listings.adopt(recorded.connection_id, identified.discovery, self.findings)
-        return recorded
+        return Outcome.ADDED if recorded.added else Outcome.COMPLETED
 
     def _first_listing(self, identified: Identified) -> Listing | None:
         """The whole listing, if it was as quick as the rest of the login, and well."""
@@ -157,7 +159,9 @@ class Recording:
             listing=listed,
             session=by.sessions.prepare(attempt.session_id, visitor.user_agent),
             state_hash=attempt.signed.state_hash,
-            ended_sessions=by.sessions.hashes(visitor.session_id),
+            ended_sessions=(hashes := by.sessions.hashes(visitor.session_id)),
+            adding_under=hashes if attempt.signed.begun_under in hashes else (),
+            idle_since=by.sessions.idle_since(now),
             cancelled_revocations=by.revocations.hashes(identity.subject),
             reconnect=attempt.signed.reconnect,
             request_id=REQUEST_ID.get(),

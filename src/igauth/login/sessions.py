@@ -146,10 +146,14 @@ class Sessions:
         if not store.remove(tx, viewer.person.id, session_id):
             raise NotFound("You have no session of this id.")
 
+    def idle_since(self, now: datetime) -> datetime:
+        """Who wasn't seen since then has no live session."""
+        return now - self._idle
+
     def _now(self) -> tuple[datetime, datetime]:
         """Now, and the moment since when a live session was seen."""
         now = self._clock()
-        return now, now - self._idle
+        return now, self.idle_since(now)
 
     async def _touch(self, row: SessionRow, newest: SessionHash, now: datetime) -> None:
         """Notes that a session was seen, at most every five minutes."""

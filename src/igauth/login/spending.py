@@ -34,6 +34,14 @@ class _Running:
     waiting: int = 0
 
 
+@dataclass(slots=True)
+class Turn:
+    """An arrival's part in an attempt: whether it runs the login, and how that ended."""
+
+    is_mine: bool
+    outcome: Outcome = Outcome.FAILED
+
+
 class Spending:
     """Makes a state single-use. Within a process waiters wait in memory, across processes by a
     slow read; who died while he ran is known by his lease."""
@@ -53,8 +61,9 @@ class Spending:
         self._running: dict[str, _Running] = {}
 
     @asynccontextmanager
-    async def of(self, attempt: Attempt) -> AsyncGenerator[bool]:
-        """True: this arrival runs the login, in the block. False: another did, and it succeeded.
+    async def of(self, attempt: Attempt) -> AsyncGenerator[Turn]:
+        """The turn of an arrival: its own, to run the login in the block and note how it ended;
+        or another's, which succeeded.
 
         Raises StateUsed where the other failed or died, RateLimited where too many wait already,
         DatabaseUnavailable.
@@ -62,28 +71,26 @@ class Spending:
         state_hash = attempt.signed.state_hash
         known = self._running.get(state_hash)
         if known is not None:
-            await self._wait_here(known)
-            yield False
+            yield Turn(False, await self._wait_here(known))
             return
         running = self._running[state_hash] = _Running()
-        outcome, won = Outcome.FAILED, False
+        turn = Turn(False)
         try:
             lease = store.lease(state_hash)
-            won = await self._spend(attempt, lease)
-            if won:
+            turn.is_mine = await self._spend(attempt, lease)
+            if turn.is_mine:
                 async with leases.renewed(self._database, lease, self._clock):
-                    yield True
+                    yield turn
             else:
-                await self._wait_elsewhere(state_hash)
-                yield False
-            outcome = Outcome.COMPLETED
+                turn.outcome = await self._wait_elsewhere(state_hash)
+                yield turn
         except BaseException as failure:
-            if won:
+            if turn.is_mine:
                 await self._note_failed(state_hash, failure)
             raise
         finally:
             del self._running[state_hash]
-            running.ended.set_result(outcome)
+            running.ended.set_result(turn.outcome)
 
     async def _spend(self, attempt: Attempt, lease: Lease) -> bool:
         state_hash, forgotten_at = attempt.signed.state_hash, self._attempts.forgotten_at(attempt)
@@ -95,7 +102,7 @@ class Spending:
 
         return await self._database.write(unit)
 
-    async def _wait_here(self, running: _Running) -> None:
+    async def _wait_here(self, running: _Running) -> Outcome:
         if running.waiting >= MOST_WAITING:
             raise RateLimited(retry_after=_RETRY_AFTER_SECONDS)
         running.waiting += 1
@@ -105,11 +112,13 @@ class Spending:
             running.waiting -= 1
         if outcome is Outcome.FAILED:
             raise StateUsed
+        return outcome
 
-    async def _wait_elsewhere(self, state_hash: str) -> None:
-        outcome = await leases.waited_for(lambda: self._outcome(state_hash), self._sleep)
+    async def _wait_elsewhere(self, state_hash: str) -> Outcome:
+        outcome: Outcome = await leases.waited_for(lambda: self._outcome(state_hash), self._sleep)
         if outcome is Outcome.FAILED:
             raise StateUsed
+        return outcome
 
     async def _outcome(self, state_hash: str) -> Outcome | None:
         """How another process's login ended; one that died in the midst has failed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from igauth.domain import Provider
 from igauth.security.keyring import KeyRing, Purpose
 
 _SALT = "igauth.login.v1"
@@ -22,7 +23,10 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedAttempt:
-    """What a login attempt's cookie says. `secret` is the attempt's own; `kid` derives from it."""
+    """What a login attempt's cookie says. `secret` is the attempt's own; `kid` derives from it.
+
+    `begun_under`: keyed hash of the session to whose person something is to be added.
+    """
 
     state_hash: str
     secret: str
@@ -31,6 +35,8 @@ class SignedAttempt:
     popup: bool
     reconnect: str | None
     started_at: datetime
+    door: str = Provider.FACEBOOK
+    begun_under: str | None = None
 
     def __repr__(self) -> str:
         return f"SignedAttempt(started_at={self.started_at.isoformat()})"
@@ -58,6 +64,8 @@ class AttemptSigner:
                     "r": attempt.return_to,
                     "p": attempt.popup,
                     "c": attempt.reconnect,
+                    "d": attempt.door,
+                    "u": attempt.begun_under,
                     "t": int(attempt.started_at.timestamp() * 1000),
                 }
             )
@@ -74,6 +82,8 @@ class AttemptSigner:
                 return_to=fields["r"],
                 popup=fields["p"],
                 reconnect=fields["c"],
+                door=fields["d"],
+                begun_under=fields["u"],
                 started_at=datetime.fromtimestamp(fields["t"] / 1000, UTC),
             )
         except (BadData, KeyError, TypeError, ValueError, OverflowError):

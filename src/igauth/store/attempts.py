@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     """How the login that spent a state ended."""
 
     COMPLETED = "completed"
+    ADDED = "added"
     FAILED = "failed"
 
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from igauth.domain import ConnectionId, PersonId, Provider, SessionHash, Subject
 from igauth.errors import AccountSwitched
-from igauth.store import connections, listings
+from igauth.store import connections, listings, people, sessions
 from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow, Grant, SealedToken
 from igauth.store.database import Database, Transaction
@@ -49,7 +50,11 @@ class NewSession:
 @dataclass(frozen=True, slots=True)
 class NewLogin:
     """All that a login has learned. The callables get the ids that turn out: a token is sealed
-    for its row, a listing rendered for its connection."""
+    for its row, a listing rendered for its connection.
+
+    `adding_under`: the session to whose person it is added, if that is live and may gain it
+    (contract §10); a session lives that was seen after `idle_since`.
+    """
 
     provider: Provider
     app_id: str
@@ -66,6 +71,8 @@ class NewLogin:
     session: NewSession
     state_hash: str = field(repr=False)
     ended_sessions: Sequence[SessionHash] = field(repr=False)
+    adding_under: Sequence[SessionHash] = field(repr=False)
+    idle_since: datetime
     cancelled_revocations: Sequence[str] = field(repr=False)
     reconnect: str | None
     request_id: str | None
@@ -77,10 +84,33 @@ Listed = tuple[ListingRow, Sequence[AccountRow]]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Whose login it was, and by which connection."""
+    """Whose login it was, by which connection, and whether it was only added to that person."""
 
     person_id: PersonId
     connection_id: ConnectionId
+    added: bool = False
+
+
+class _Kind(StrEnum):
+    """What a login is to the person that it ends with."""
+
+    FIRST = "first"
+    AGAIN = "again"
+    ADDED = "added"
+    ADDED_SIGN_IN = "added_sign_in"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Whom a login ends with, and their connection to its subject, if there is one."""
+
+    kind: _Kind
+    person_id: PersonId
+    known: ConnectionRow | None
+
+    @property
+    def is_adding(self) -> bool:
+        return self.kind in (_Kind.ADDED, _Kind.ADDED_SIGN_IN)
 
 
 async def record(database: Database, login: NewLogin, *, patience_seconds: float) -> Recorded:
@@ -99,29 +129,59 @@ async def record(database: Database, login: NewLogin, *, patience_seconds: float
 
 
 def _record(tx: Transaction, login: NewLogin) -> Recorded:
-    person_id, known = _find_known(tx, login)
+    target = _target(tx, login)
+    known = target.known
     if login.reconnect is not None and (known is None or known.id != login.reconnect):
         raise AccountSwitched
     ids = Recorded(
-        person_id or PersonId(str(uuid.uuid4())),
+        target.person_id,
         known.id if known else ConnectionId(str(uuid.uuid4())),
+        added=target.is_adding,
     )
     listed = login.listing(tx, known, ids.connection_id)
     values = _values(login, ids, known)
     if listed is not None:
         values |= listings.parameters(ids.connection_id, *listed)
-    _WRITES[person_id is not None, listed is not None].execute(tx, values)
+    _WRITES[target.kind, listed is not None].execute(tx, values)
     return ids
 
 
-def _find_known(tx: Transaction, login: NewLogin) -> tuple[PersonId | None, ConnectionRow | None]:
-    """Whom the subject signs in, and their connection to it; locks the person."""
+def _target(tx: Transaction, login: NewLogin) -> _Target:
+    """Whom the login ends with; locks the person."""
     named = {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
+    adding = _adding_target(tx, login, named) if login.adding_under else None
+    if adding is not None:
+        return adding
     row = tx.execute(_KNOWN, named).one_or_none()
     if row is None:
-        return None, None
-    person_id, *columns = row
-    return PersonId(person_id), connections.read(columns) if columns[0] is not None else None
+        return _Target(_Kind.FIRST, PersonId(str(uuid.uuid4())), None)
+    return _Target(_Kind.AGAIN, PersonId(row[0]), _connection(row[1:]))
+
+
+def _adding_target(tx: Transaction, login: NewLogin, named: dict[str, Any]) -> _Target | None:
+    """The person of the live session that the attempt began under, if they may gain this.
+
+    An Instagram account always; a Facebook login where they have none, and it is nobody's yet.
+    """
+    session = {
+        "hashes": list(login.adding_under),
+        "now": login.now,
+        "idle_since": login.idle_since,
+    }
+    row = tx.execute(_UNDER_SESSION, session | named).one_or_none()
+    if row is None:
+        return None
+    person_id, known = PersonId(row[0]), _connection(row[1:])
+    if login.provider is Provider.INSTAGRAM:
+        return _Target(_Kind.ADDED, person_id, known)
+    has_one = {each.provider for each in people.list_sign_ins(tx, person_id)}
+    if login.provider in has_one or tx.execute(_KNOWN, named).first() is not None:
+        return None
+    return _Target(_Kind.ADDED_SIGN_IN, person_id, known)
+
+
+def _connection(columns: Sequence[Any]) -> ConnectionRow | None:
+    return None if columns[0] is None else connections.read(columns)
 
 
 def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict[str, Any]:
@@ -140,6 +200,9 @@ def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict
         "last_consent": login.consent(known.last_consent if known else None),
         "session_key": str(uuid.uuid4()),
         "session_hash": login.session.id_hash,
+        "made_session": None if ids.added else login.session.id_hash,
+        "outcome": (Outcome.ADDED if ids.added else Outcome.COMPLETED).value,
+        "event": "connection.added" if ids.added else "login.completed",
         "user_agent": login.session.user_agent,
         "session_expires_at": login.session.expires_at,
         "session_ends_at": login.session.ends_at,
@@ -173,6 +236,22 @@ _KNOWN: Final = (
 )
 
 
+_UNDER_SESSION: Final = (
+    select(Person.id, *connections.COLUMNS)
+    .select_from(Session)
+    .join(Person, Person.id == Session.person_id)
+    .outerjoin(
+        Connection,
+        and_(
+            Connection.person_id == Session.person_id,
+            Connection.provider == bindparam("provider"),
+            Connection.app_id == bindparam("app_id"),
+            Connection.subject == bindparam("subject"),
+        ),
+    )
+    .where(sessions.IS_LIVE)
+    .with_for_update(of=Person)
+)
 _ADD_PERSON: Final = insert(Person).values(
     id=parameter("person_id"),
     created_at=parameter("now"),
@@ -236,29 +315,33 @@ _ADD_SESSION: Final = insert(Session).values(
 _FINISH: Final = (
     update(SpentState)
     .where(SpentState.state_hash == parameter("state_hash"))
-    .values(outcome=Outcome.COMPLETED.value, session_hash=parameter("session_hash"), **FREED)
+    .values(outcome=parameter("outcome"), session_hash=parameter("made_session"), **FREED)
 )
 _CANCEL: Final = delete(Revocation).where(Revocation.subject_hash.in_(parameter_list("cancelled")))
 _AUDIT: Final = insert(AuditEvent).values(
     id=parameter("audit_id"),
     at=parameter("now"),
-    event="login.completed",
     outcome="ok",
     person=parameter("person_id"),
     connection=parameter("connection_id"),
-    **given("request_id"),
+    **given("event", "request_id"),
 )
-_KNOWN_PERSON: Final = (_GREET_PERSON,)
-_NEW_PERSON: Final = (_ADD_PERSON, _ADD_SIGN_IN)
+_PERSON: Final[dict[_Kind, tuple[Any, ...]]] = {
+    _Kind.FIRST: (_ADD_PERSON, _ADD_SIGN_IN),
+    _Kind.AGAIN: (_GREET_PERSON,),
+    _Kind.ADDED: (),
+    _Kind.ADDED_SIGN_IN: (_ADD_SIGN_IN,),
+}
+_SESSION: Final = (_END_SESSIONS, _ADD_SESSION)
 _LISTING: Final = (listings.SAVE, listings.REMOVE_GONE, listings.SAVE_ACCOUNTS)
-_ALWAYS: Final = (_END_SESSIONS, _ADD_SESSION, _FINISH, _CANCEL, _AUDIT)
 _WRITES: Final = {
-    (is_known, is_listed): Together(
-        *(_KNOWN_PERSON if is_known else _NEW_PERSON),
+    (kind, is_listed): Together(
+        *_PERSON[kind],
         InBoth(_save_connection),
         *(_LISTING if is_listed else ()),
-        *_ALWAYS,
+        *(_SESSION if kind in (_Kind.FIRST, _Kind.AGAIN) else ()),
+        *(_FINISH, _CANCEL, _AUDIT),
     )
-    for is_known in (False, True)
+    for kind in _Kind
     for is_listed in (False, True)
 }
