@@ -3,6 +3,7 @@
 1. No file names the host of a package registry: whoever installs chooses where from.
 2. No module of the package is longer than 500 lines.
 3. Every decision record is numbered, and has its four headings in order.
+4. Cookies are read by api/cookies.py alone, and redirects written by api/redirects.py alone.
 """
 
 import re
@@ -29,6 +30,20 @@ _REGISTRIES = (
 _REGISTRY_HOST = re.compile("|".join(re.escape("".join(parts)) for parts in _REGISTRIES), re.I)
 _INDEX_OPTION = re.compile(
     r"(index|registry|find[-_]links)[-_]?(url)?\W{1,4}(https?|file)" + "://", re.I
+)
+
+_PACKAGE = ROOT / "src" / "igauth"
+_ONE_PLACE = (
+    (
+        re.compile(r"request\.cookies|cookie_parser|SimpleCookie|http\.cookies"),
+        ("api/cookies.py",),
+        "reads a cookie; api/cookies.py does that, strictly",
+    ),
+    (
+        re.compile(r"""["']Location["']|RedirectResponse"""),
+        ("api/redirects.py", "sandbox/"),
+        "writes a Location; api/redirects.py does that, in ASCII",
+    ),
 )
 
 
@@ -61,10 +76,20 @@ def registry_hosts() -> Iterator[str]:
 
 def long_modules() -> Iterator[str]:
     """Each module of the package with more than MOST_LINES lines."""
-    for path in sorted((ROOT / "src" / "igauth").rglob("*.py")):
+    for path in sorted(_PACKAGE.rglob("*.py")):
         lines = len(path.read_text("utf-8").splitlines())
         if lines > MOST_LINES:
             yield f"{path.relative_to(ROOT)}: has {lines} lines; {MOST_LINES} are the most"
+
+
+def out_of_place() -> Iterator[str]:
+    """Each line that does by itself what one module does for all."""
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        name = path.relative_to(_PACKAGE).as_posix()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            for pattern, homes, said in _ONE_PLACE:
+                if pattern.search(line) and not name.startswith(homes):
+                    yield f"{path.relative_to(ROOT)}:{number}: {said}"
 
 
 def odd_decisions() -> Iterator[str]:
@@ -83,7 +108,7 @@ def odd_decisions() -> Iterator[str]:
 
 def main() -> None:
     """Exits 1 and prints every breach, or exits 0."""
-    breaches = [*registry_hosts(), *long_modules(), *odd_decisions()]
+    breaches = [*registry_hosts(), *long_modules(), *out_of_place(), *odd_decisions()]
     if breaches:
         sys.exit("\n".join(breaches))
 

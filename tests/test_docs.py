@@ -24,13 +24,15 @@ import typer
 
 from igauth import settings as settings_module
 from igauth.api.boundary import _LARGEST_BODY
+from igauth.api.limiting import MOST_WINDOWS
 from igauth.api.schemas import ListingMeta, ListingOut, Problem
 from igauth.cli import main as cli
 from igauth.domain import ActionKind, ConnectionStatus, NotListedReason
 from igauth.errors import LISTING_TRUNCATED, LoginFailure, all_errors
 from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
-from igauth.login.attempts import MOST_ATTEMPTS
+from igauth.login.attempts import MOST_ATTEMPTS, MOST_BYTES
 from igauth.login.flow import CALLBACK_SECONDS
+from igauth.login.return_to import LONGEST
 from igauth.login.sessions import MOST_SESSIONS
 from igauth.meta.calls import Budgets
 from igauth.meta.facebook.paging import MOST_ENTRIES
@@ -255,7 +257,11 @@ def test_the_operations_page_states_true_limits() -> None:
         "an answer of Facebook": [f"{budgets.body_bytes // 1_000_000} MB"],
         "the answer to a listing": [f"{ANSWER_SECONDS:.0f} s", f"{WALK_SECONDS:.0f} s"],
         "a listing": [f"{MOST_ENTRIES:,} Pages"],
-        "a login, from click to callback": ["15 minutes", f"{MOST_ATTEMPTS} at once"],
+        "a login, from click to callback": [
+            *("15 minutes", f"{MOST_ATTEMPTS} at once", f"{MOST_BYTES // 1024} kB"),
+        ],
+        "`return_to`": [f"{LONGEST:,} characters"],
+        "addresses that a process counts at a time for a rate limit": [f"{MOST_WINDOWS:,};"],
         "live sessions of a person": [f"{MOST_SESSIONS};"],
         "a request's body": [f"{_LARGEST_BODY // 1024} kB"],
         "what is in flight at a SIGTERM": [f"{cli._GRACE_SECONDS} s"],

@@ -116,7 +116,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "expiring_days": 7,
         "trusted_proxies": (),
         "rate_limit_login": "30/minute",
-        "rate_limit_refresh": "30/minute",
+        "rate_limit_refresh": "6/minute",
         "metrics_token": None,
         "api_docs": True,
         "log_format": None,

@@ -211,7 +211,8 @@ class ReturnToNotAllowed(IgAuthError):
     title = "return_to is not allowed"
     detail = (
         "return_to must be a path, or a URL whose origin is this service's or one of "
-        "ALLOWED_ORIGINS, and must not carry error, error_description or request_id."
+        "ALLOWED_ORIGINS, of at most 1,500 characters, and must not carry error, "
+        "error_description or request_id."
     )
 
 

@@ -29,6 +29,7 @@ _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
+_UPGRADE_ADVICE = ("Unsupported upgrade request.", "No supported WebSocket library detected.")
 _LEAKY_LOGGERS = ("uvicorn.access", "uvicorn.asgi")
 
 
@@ -117,6 +118,12 @@ def silence_access_log() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = False
+    logging.getLogger("uvicorn.error").addFilter(_is_of_use)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """uvicorn's advice at each `Upgrade` header isn't: any stranger can send one."""
+    return not record.getMessage().startswith(_UPGRADE_ADVICE)
 
 
 def _finishing(chosen: str) -> list[Any]:

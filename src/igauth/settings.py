@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from limits import RateLimitItem, parse, parse_many
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -24,6 +23,8 @@ DEFAULT_SCOPES = (
     "pages_show_list,instagram_basic,instagram_content_publish,"
     "pages_read_engagement,business_management"
 )
+_RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)", re.ASCII)
+_RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 _KID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _VERSION = re.compile(r"v\d{1,3}\.\d")
 _SCOPE = re.compile(r"[a-z][a-z0-9_]{1,63}")
@@ -39,6 +40,22 @@ _DATABASE_SCHEMES = {
     "postgres": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in so many seconds."""
+
+    amount: int
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Rate":
+        """Reads `30/minute`. Raises ValueError for anything else, and for a rate of none."""
+        matched = _RATE.fullmatch(text)
+        if matched is None:
+            raise ValueError("must look like 30/minute")
+        return cls(int(matched[1]), _RATE_SECONDS[matched[2]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +164,7 @@ class Settings(BaseSettings):
     expiring_days: int = Field(default=7, ge=0, le=60)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     rate_limit_login: str = "30/minute"
-    rate_limit_refresh: str = "30/minute"
+    rate_limit_refresh: str = "6/minute"
     metrics_token: SecretStr | None = None
     api_docs: bool = True
     log_format: Literal["console", "json"] | None = None
@@ -289,12 +306,7 @@ class Settings(BaseSettings):
     @field_validator("rate_limit_login", "rate_limit_refresh")
     @classmethod
     def _rate(cls, value: str) -> str:
-        try:
-            (rate,) = parse_many(value)
-        except ValueError:
-            raise ValueError("must look like 30/minute") from None
-        if rate.amount < 1:
-            raise ValueError("must allow one at least")
+        Rate.parse(value)
         return value
 
     @property
@@ -324,14 +336,14 @@ class Settings(BaseSettings):
         return self.frontend_url or f"{self.base_url}/"
 
     @property
-    def login_rate(self) -> RateLimitItem:
+    def login_rate(self) -> Rate:
         """`RATE_LIMIT_LOGIN`, parsed."""
-        return parse(self.rate_limit_login)
+        return Rate.parse(self.rate_limit_login)
 
     @property
-    def refresh_rate(self) -> RateLimitItem:
+    def refresh_rate(self) -> Rate:
         """`RATE_LIMIT_REFRESH`, parsed."""
-        return parse(self.rate_limit_refresh)
+        return Rate.parse(self.rate_limit_refresh)
 
 
 class ServeSettings(Settings):

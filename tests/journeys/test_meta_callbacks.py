@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from igauth.api.limiting import Limiter
 from igauth.security.signed_request import SignedRequestRefused, parse_signed_request
+from igauth.settings import Rate
 from igauth.store.models import Base
 from tests.stage import Browser, Stage, error_of
 
@@ -114,18 +116,13 @@ def corpus(stage: Stage) -> dict[str, str]:
 async def test_a_forged_request_changes_nothing(stage: Stage, browser: Browser, path: str) -> None:
     """Each malformed or forged signed_request: 400 `bad_signed_request`, or 429 over the rate."""
     await browser.log_in("ada")
-    stage.state["edge"].login_limit = _Unlimited()
+    stage.state["edge"].login_limit = Limiter(Rate(1_000, 60))
 
     for fault, signed_request in corpus(stage).items():
         answer = await post(stage, path, signed_request)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_signed_request"), fault
 
     assert (await browser.connection())["status"] == "active"
-
-
-class _Unlimited:
-    async def hit(self, _key: str) -> None:
-        """Lets everything through."""
 
 
 async def test_the_field_must_be_there_once(stage: Stage) -> None:

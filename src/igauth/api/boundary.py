@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from igauth.api.cookies import cookies_of, with_cookies_read
 from igauth.api.matching import template_of
 from igauth.api.problems import ProblemWriter, is_navigation
-from igauth.errors import CsrfFailed, IgAuthError, PayloadTooLarge, ServerError
+from igauth.errors import CsrfFailed, IgAuthError, NotFound, PayloadTooLarge, ServerError
 from igauth.observability import REQUEST_ID, Metrics, request_id_from
 
 _log = structlog.stdlib.get_logger("igauth.request")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _LARGEST_BODY = 16_384
+_MOST_DIGITS = 9
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -57,9 +59,10 @@ class Boundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request from its id to its log line."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope = with_cookies_read(scope)
         headers = Headers(scope=scope)
         request_id = request_id_from(headers.get("x-request-id"))
         token = REQUEST_ID.set(request_id)
@@ -78,11 +81,14 @@ class Boundary:
             if _is_preflight(scope, headers):
                 await _preflight()(scope, arriving, leaving)
                 return
+            self._check_protocol(scope, headers)
             self._check_length(headers)
             self._check_origin(scope, headers)
             await self._app(scope, arriving, leaving)
         except IgAuthError as error:
             await self._refuse(error, scope, arriving, leaving)
+        except ClientDisconnect:
+            _log.debug("request.broken_off")
         except Exception:
             _log.exception("request.crashed")
             await self._refuse(ServerError(), scope, arriving, leaving)
@@ -92,22 +98,28 @@ class Boundary:
     ) -> None:
         if leaving.status is not None:
             return
-        request = Request(scope)
         response = self._problems.response(
-            error, accept=request.headers.get("accept", ""), navigation=is_navigation(request)
+            error,
+            accept=Headers(scope=scope).get("accept", ""),
+            navigation=is_navigation(HTTPConnection(scope)),
         )
         await response(scope, arriving, leaving)
 
+    def _check_protocol(self, scope: Scope, headers: Headers) -> None:
+        """There is no WebSocket here, whether or not the server speaks it."""
+        if scope["type"] == "websocket" or headers.get("upgrade", "").lower() == "websocket":
+            raise NotFound
+
     def _check_length(self, headers: Headers) -> None:
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > _LARGEST_BODY:
+        if length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > _LARGEST_BODY):
             raise PayloadTooLarge
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         """Contract §4: what changes something and carries the session must come from us."""
-        if scope["method"] in _SAFE_METHODS or scope["path"] in self._rules.cookieless_paths:
+        if _method(scope) in _SAFE_METHODS or scope["path"] in self._rules.cookieless_paths:
             return
-        if self._rules.session_cookie not in _cookie_names(headers):
+        if self._rules.session_cookie not in cookies_of(scope):
             return
         origins = headers.getlist("origin")
         if origins:
@@ -119,11 +131,12 @@ class Boundary:
 
     def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or template_of(scope)
-        self._metrics.requests.labels(scope["method"], route, str(status or 0)).inc()
+        method = _method(scope)
+        self._metrics.requests.labels(method, route, str(status or 0)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         say = _log.debug if scope["path"] in _QUIET_PATHS else _log.info
         milliseconds = round(seconds * 1000, 1)
-        say("request", method=scope["method"], route=route, status=status, ms=milliseconds)
+        say("request", method=method, route=route, status=status, ms=milliseconds)
 
 
 class _Arriving:
@@ -152,7 +165,7 @@ class _Leaving:
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"].endswith("http.response.start"):  # of a refused WebSocket, too
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in self._defaults():
@@ -181,7 +194,12 @@ def _allow(headers: MutableHeaders, origin: str) -> None:
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
     asks = "access-control-request-method" in headers and "origin" in headers
-    return bool(scope["method"] == "OPTIONS" and asks)
+    return _method(scope) == "OPTIONS" and asks
+
+
+def _method(scope: Scope) -> str:
+    """The request's method; that of a WebSocket's handshake is GET (RFC 6455 §4.1)."""
+    return str(scope.get("method", "GET"))
 
 
 def _preflight() -> Response:
@@ -194,11 +212,3 @@ def _preflight() -> Response:
             "Access-Control-Max-Age": "600",
         },
     )
-
-
-def _cookie_names(headers: Headers) -> set[str]:
-    """Names of all cookies, read as leniently as any browser might have written them."""
-    names: set[str] = set()
-    for header in headers.getlist("cookie"):
-        names.update(pair.partition("=")[0].strip() for pair in header.split(";"))
-    return names

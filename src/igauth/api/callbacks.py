@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from igauth.api.deps import ClientKey, EdgeDep, ServicesDep
 from igauth.api.documented import problems
+from igauth.api.ids import ConfirmationCodeInPath
 from igauth.api.pages import page
 from igauth.api.schemas import DeletionAnswer, DeletionStatus
 from igauth.bootstrap import Services
@@ -108,7 +109,9 @@ async def request_deletion(
         **problems(NotFound),
     },
 )
-async def show_deletion(code: str, request: Request, services: ServicesDep) -> Response:
+async def show_deletion(
+    code: ConfirmationCodeInPath, request: Request, services: ServicesDep
+) -> Response:
     """A readable page; JSON for those who ask for it."""
     status = _status(code, await services.ending.receipt(code))
     if _prefers_json(request.headers.get("accept", "")):
@@ -136,7 +139,7 @@ async def _signed(request: Request, edge: EdgeDep, client: ClientKey) -> tuple[s
         _, app_secret = edge.services.settings.app
         return text, parse_signed_request(text, app_secret.get_secret_value())
     except SignedRequestRefused as refused:
-        await edge.login_limit.hit(client)
+        edge.login_limit.hit(client)
         trail.say("signed_request.refused", outcome=refused.cause)
         raise BadSignedRequest from None
 

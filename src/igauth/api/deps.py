@@ -1,10 +1,12 @@
 """What routes ask for: each an `Annotated` alias, resolved from the process's services."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from igauth.api.cookies import Cookies
+from igauth.api.cookies import Cookies, cookies_of
+from igauth.api.ids import ConnectionIdInPath
 from igauth.api.limiting import Limiter, client_key
 from igauth.bootstrap import Services
 from igauth.errors import NotAuthenticated
@@ -18,8 +20,8 @@ class Edge:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.cookies = Cookies.of(services.settings)
-        self.login_limit = Limiter(services.settings.login_rate, "login")
-        self.refresh_limit = Limiter(services.settings.refresh_rate, "refresh")
+        self.login_limit = Limiter(services.settings.login_rate)
+        self.refresh_limit = Limiter(services.settings.refresh_rate)
 
 
 async def _edge(request: Request) -> Edge:
@@ -44,8 +46,15 @@ async def _client(request: Request) -> str:
 ClientKey = Annotated[str, Depends(_client)]
 
 
-async def _session_id(request: Request, edge: EdgeDep) -> str | None:
-    return request.cookies.get(edge.cookies.session_name)
+async def _cookie_jar(request: Request) -> Mapping[str, str]:
+    return cookies_of(request.scope)
+
+
+CookieJar = Annotated[Mapping[str, str], Depends(_cookie_jar)]
+
+
+async def _session_id(jar: CookieJar, edge: EdgeDep) -> str | None:
+    return jar.get(edge.cookies.session_name)
 
 
 SessionId = Annotated[str | None, Depends(_session_id)]
@@ -68,7 +77,7 @@ ViewerDep = Annotated[Viewer, Depends(_viewer)]
 
 
 async def _own_connection(
-    connection_id: str, viewer: ViewerDep, services: ServicesDep
+    connection_id: ConnectionIdInPath, viewer: ViewerDep, services: ServicesDep
 ) -> ConnectionRow:
     return await services.connections.get_own(viewer.person.id, connection_id)
 

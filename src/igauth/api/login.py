@@ -1,18 +1,29 @@
 """Logging in and out over HTTP (contract §3, §5)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from igauth.api.deps import ClientKey, EdgeDep, OptionalViewer, ServicesDep, SessionId
+from igauth.api.deps import (
+    ClientKey,
+    CookieJar,
+    Edge,
+    EdgeDep,
+    OptionalViewer,
+    ServicesDep,
+    SessionId,
+)
 from igauth.api.documented import problems
 from igauth.api.pages import page
 from igauth.api.presenting import person_out
 from igauth.api.problems import login_failure_address
+from igauth.api.redirects import check_navigation, redirect, way_home
 from igauth.api.schemas import SessionState
 from igauth.domain import Provider
 from igauth.errors import (
+    CodeRejected,
     CsrfFailed,
     InvalidRequest,
     NotANavigation,
@@ -34,6 +45,7 @@ _SINGLE = ("return_to", "mode", "prompt", "reconnect")
     response_class=Response,
     responses={
         302: {"description": "To Facebook's login dialog"},
+        307: {"description": "To the same address at BASE_URL, from another loopback name"},
         **problems(ReturnToNotAllowed, NotANavigation, RateLimited),
     },
 )
@@ -42,6 +54,7 @@ async def start_login(
     edge: EdgeDep,
     services: ServicesDep,
     client: ClientKey,
+    jar: CookieJar,
     return_to: Annotated[
         str | None, Query(description="Where the login ends; an allowed URL or a path")
     ] = None,
@@ -50,21 +63,21 @@ async def start_login(
     reconnect: Annotated[
         str | None, Query(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")
     ] = None,
-    sec_fetch_dest: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Send the browser itself here (a link, not a fetch); it comes back to `return_to`."""
-    if sec_fetch_dest is not None and sec_fetch_dest != "document":
-        raise NotANavigation
+    check_navigation(request)
     _refuse_repeated(request)
-    await edge.login_limit.hit(client)
+    if (elsewhere := way_home(request, services.settings.base_url)) is not None:
+        return elsewhere
+    edge.login_limit.hit(client)
     started = services.logins[Provider.FACEBOOK].start(
         return_to=return_to,
         popup=mode == "popup",
         prompt=prompt,
         reconnect=reconnect,
-        cookies=request.cookies,
+        cookies=jar,
     )
-    response = Response(status_code=302, headers={"Location": started.location})
+    response = redirect(302, started.location)
     for name in started.dropped_cookies:
         edge.cookies.clear(response, name)
     edge.cookies.set_attempt(response, started.cookie_name, started.cookie_value)
@@ -87,15 +100,15 @@ async def complete_login(
     edge: EdgeDep,
     services: ServicesDep,
     client: ClientKey,
+    jar: CookieJar,
     session_id: SessionId,
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Facebook sends the browser here; nobody else should."""
     end = await services.logins[Provider.FACEBOOK].complete(
-        _arrival(request, session_id, user_agent)
+        _arrival(request, jar, session_id, user_agent)
     )
-    if end.counts:
-        await edge.login_limit.hit(client)
+    _limit(edge, client, end)
     outcome = "ok" if end.failure is None else end.failure.code
     services.metrics.logins.labels(outcome).inc()
     response = _popup_page(end) if end.popup else _redirect(end)
@@ -127,7 +140,8 @@ async def log_out(edge: EdgeDep, services: ServicesDep, session_id: SessionId) -
     """Ends this browser's session on every replica. Idempotent."""
     await services.sessions.log_out(session_id)
     response = Response(status_code=204)
-    edge.cookies.clear_session(response)
+    if session_id is not None:  # else a foreign form could log this browser out
+        edge.cookies.clear_session(response)
     return response
 
 
@@ -138,7 +152,17 @@ def _refuse_repeated(request: Request) -> None:
             raise InvalidRequest(f"The parameter {name} must not be repeated.")
 
 
-def _arrival(request: Request, session_id: str | None, user_agent: str | None) -> Arrival:
+def _limit(edge: Edge, client: str, end: LoginEnd) -> None:
+    """Refuses what no attempt stands behind; a real one whose code was rejected only counts."""
+    if isinstance(end.failure, CodeRejected):
+        edge.login_limit.count(client)
+    elif end.counts:
+        edge.login_limit.hit(client)
+
+
+def _arrival(
+    request: Request, jar: Mapping[str, str], session_id: str | None, user_agent: str | None
+) -> Arrival:
     query = request.query_params
     return Arrival(
         states=query.getlist("state"),
@@ -146,7 +170,7 @@ def _arrival(request: Request, session_id: str | None, user_agent: str | None) -
         error=query.get("error"),
         error_code=query.get("error_code"),
         refused=any(name in query for name in ("error", "error_code", "error_message")),
-        cookies=request.cookies,
+        cookies=jar,
         session_id=session_id,
         user_agent=user_agent,
     )
@@ -159,7 +183,7 @@ def _final_address(end: LoginEnd) -> str:
 
 
 def _redirect(end: LoginEnd) -> Response:
-    return Response(status_code=303, headers={"Location": _final_address(end)})
+    return redirect(303, _final_address(end))
 
 
 def _popup_page(end: LoginEnd) -> Response:

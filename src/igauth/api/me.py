@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from igauth.api.deps import Edge, EdgeDep, OwnConnection, ServicesDep, SessionId, ViewerDep
 from igauth.api.documented import problems
+from igauth.api.ids import InstagramAccountIdInPath, SessionIdInPath
 from igauth.api.presenting import connection_out, person_out, session_out
+from igauth.api.redirects import redirect
 from igauth.api.schemas import (
     ConnectionOut,
     InstagramAccountOut,
@@ -79,7 +81,7 @@ async def list_instagram_accounts(
     if viewed is None:
         raise NotAuthenticated
     if refresh:
-        await edge.refresh_limit.hit(viewed.person.id)
+        edge.refresh_limit.hit(viewed.person.id)
     view = await _view(services, viewed, refresh=refresh, known_tag=if_none_match)
     found = answer(view, services.rules, services.clock())
     headers = {**_PRIVATE, "ETag": found.etag}
@@ -110,7 +112,7 @@ async def _view(
     responses=problems(NotAuthenticated, NotFound, PermissionMissing, *_FACEBOOK),
 )
 async def get_instagram_account(
-    account_id: str, services: ServicesDep, viewer: ViewerDep
+    account_id: InstagramAccountIdInPath, services: ServicesDep, viewer: ViewerDep
 ) -> Response:
     """One account of the listing."""
     body = await services.accounts.get((viewer.person.id,), account_id)
@@ -127,17 +129,15 @@ async def get_instagram_account(
         **problems(NotAuthenticated, NotFound, PermissionMissing, *_FACEBOOK),
     },
 )
-async def get_picture(account_id: str, services: ServicesDep, viewer: ViewerDep) -> Response:
+async def get_picture(
+    account_id: InstagramAccountIdInPath, services: ServicesDep, viewer: ViewerDep
+) -> Response:
     """Leads to a live picture: Facebook's links expire, this address doesn't."""
     url = await services.accounts.live_picture(viewer.person.id, account_id)
-    return Response(
-        status_code=302,
-        headers={
-            "Location": url,
-            "Cache-Control": "private, max-age=300",
-            "Cross-Origin-Resource-Policy": "cross-origin",
-        },
-    )
+    response = redirect(302, url)
+    response.headers["Cache-Control"] = "private, max-age=300"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 @router.get("/me/connections", summary="The connections", responses=problems(NotAuthenticated))
@@ -167,7 +167,7 @@ async def verify_connection(
     row: OwnConnection, edge: EdgeDep, services: ServicesDep, viewer: ViewerDep
 ) -> ConnectionOut:
     """The connection as Meta sees it at this moment."""
-    await edge.refresh_limit.hit(viewer.person.id)
+    edge.refresh_limit.hit(viewer.person.id)
     latest = await services.checks.verify(row)
     return connection_out(latest, services.rules, services.clock())
 
@@ -226,7 +226,9 @@ async def end_other_sessions(viewer: ViewerDep, services: ServicesDep) -> Respon
     response_class=Response,
     responses=problems(NotAuthenticated, NotFound, CsrfFailed),
 )
-async def end_session(session_id: str, viewer: ViewerDep, services: ServicesDep) -> Response:
+async def end_session(
+    session_id: SessionIdInPath, viewer: ViewerDep, services: ServicesDep
+) -> Response:
     """Logs one browser out."""
     await services.sessions.end_one(viewer, session_id)
     return Response(status_code=204)

@@ -23,11 +23,12 @@ from igauth.upkeep.startup import check_ready
 
 router = APIRouter(tags=["operations"])
 docs_router = APIRouter(include_in_schema=False)
-_SWAGGER = files("fastapi_offline") / "static"
+_VERSION = version("igauth")
+_SWAGGER = files("fastapi_swagger") / "resources"
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
-    "favicon.png": "image/png",
+    "favicon-32x32.png": "image/png",
 }
 _DOCS_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -40,7 +41,7 @@ _DOCS_PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>igauth: the API</title>
-<link rel="icon" href="/docs/assets/favicon.png">
+<link rel="icon" href="/docs/assets/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 </head>
 <body>
@@ -60,12 +61,14 @@ _DOCS_START = """SwaggerUIBundle({
 """
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Is the process up")
 async def get_health() -> Health:
     """200 while the process is up."""
-    return Health(status="ok", version=version("igauth"))
+    return Health(status="ok", version=_VERSION)
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Can it serve", responses=problems(NotReady))
 async def get_readiness(services: ServicesDep) -> Readiness:
     """200 when database (at head) and keys answer within a second."""

@@ -7,9 +7,9 @@ callback, which always goes back to the front end.
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from igauth.api.pages import page
@@ -28,6 +28,7 @@ from igauth.login.return_to import with_parameters
 from igauth.observability import REQUEST_ID
 
 MEDIA_TYPE = "application/problem+json"
+_USUAL_WAIT_SECONDS = 5
 _BY_STATUS: dict[int, type[IgAuthError]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -68,8 +69,8 @@ class ProblemWriter:
                 status_code=error.status,
                 media_type=MEDIA_TYPE,
             )
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(error.retry_after)
+        if (retry_after := _retry_after(error)) is not None:
+            response.headers["Retry-After"] = str(retry_after)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -106,7 +107,9 @@ class InvalidParameters(InvalidRequest):
 
 
 def from_http_exception(error: HTTPException) -> IgAuthError:
-    """The framework's own refusals in our words."""
+    """The framework's own refusals in our words; ours, where it wraps one, as they were."""
+    if isinstance(error.__cause__, IgAuthError):
+        return error.__cause__
     kind = _BY_STATUS.get(error.status_code)
     if kind is not None:
         return kind()
@@ -118,9 +121,16 @@ def from_validation_error(error: RequestValidationError) -> IgAuthError:
     return InvalidParameters(error.errors())
 
 
-def is_navigation(request: Request) -> bool:
+def is_navigation(request: HTTPConnection) -> bool:
     """Whether a person's browser itself came here, and not a script of a page."""
     return request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+
+
+def _retry_after(error: IgAuthError) -> int | None:
+    """Every 429 and 503 tells how long to wait, also where nobody knows exactly (RFC 9110)."""
+    if error.retry_after is None and error.status in (429, 503):
+        return _USUAL_WAIT_SECONDS
+    return error.retry_after
 
 
 def login_failure_address(return_to: str, failure: IgAuthError) -> str:

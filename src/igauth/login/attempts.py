@@ -3,8 +3,9 @@
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from igauth.domain import Clock
 from igauth.errors import StateExpired, StateMismatch, StateMissing
@@ -14,20 +15,22 @@ from igauth.security.signing import AttemptSigner, BadSignature, SignedAttempt
 
 COOKIE_SECONDS = 3_600
 MOST_ATTEMPTS = 5
+MOST_BYTES = 4_096
+MOST_CLEARED = 10
 _LIFETIME = timedelta(minutes=15)
 _LEEWAY = timedelta(seconds=60)
-_LONGEST_STATE = 512
 _NAME = "igauth_login_"
+_MOST_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
     """A started login: what goes to Facebook, what goes into the cookie, what leaves the jar."""
 
-    state: str
+    state: str = field(repr=False)
     code_challenge: str
     cookie_name: str
-    cookie_value: str
+    cookie_value: str = field(repr=False)
     crowded_out: tuple[str, ...]
 
 
@@ -52,12 +55,13 @@ class Attempts:
         self._signer = AttemptSigner(ring)
         self._tokens = OpaqueTokens(ring)
         self._prefix = f"__Host-{_NAME}" if secure else _NAME
+        self._form = re.compile(f"{self._prefix}[0-9a-f]{{16}}")
         self._clock = clock
 
     def start(
         self, return_to: str, *, popup: bool, reconnect: str | None, cookies: Mapping[str, str]
     ) -> NewAttempt:
-        """A new attempt; at most five live in one browser, the oldest leave."""
+        """A new attempt; at most five, and 4 kB, live in one browser: the oldest leave."""
         state, secret = new_secret(), new_secret()
         signed = SignedAttempt(
             state_hash=sha256_hex(state),
@@ -69,12 +73,13 @@ class Attempts:
             started_at=self._clock(),
         )
         verifier = self._tokens.code_verifier(secret, signed.kid)
+        name, value = self._cookie_name(signed.state_hash), self._signer.sign(signed)
         return NewAttempt(
             state=state,
             code_challenge=code_challenge(verifier),
-            cookie_name=self._cookie_name(signed.state_hash),
-            cookie_value=self._signer.sign(signed),
-            crowded_out=self._crowded_out(cookies),
+            cookie_name=name,
+            cookie_value=value,
+            crowded_out=self._crowded_out(cookies, MOST_BYTES - _size(name, value)),
         )
 
     def state_of(self, states: Sequence[str]) -> str:
@@ -113,16 +118,34 @@ class Attempts:
     def _cookie_name(self, state_hash: str) -> str:
         return f"{self._prefix}{state_hash[:16]}"
 
-    def _crowded_out(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of the cookies to clear, so that with the new one at most five live."""
+    def _crowded_out(self, cookies: Mapping[str, str], room: int) -> tuple[str, ...]:
+        """Names of the cookies to clear: attempts beyond five or beyond `room` bytes, and rubbish.
+
+        A handful at a time: a jar full of rubbish must not become an answer full of headers.
+        """
+        newest_first, rubbish = self._sorted(cookies)
+        leaving: list[str] = []
+        for place, name in enumerate(newest_first, start=2):
+            room -= _size(name, cookies[name])
+            if place > MOST_ATTEMPTS or room <= 0:
+                leaving.append(name)
+        return (*leaving, *rubbish)[:MOST_CLEARED]
+
+    def _sorted(self, cookies: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Names of exactly our form: those that we signed, newest first, and the others."""
         dated: list[tuple[datetime, str]] = []
-        unreadable: list[str] = []
-        for name, value in cookies.items():
-            if not name.startswith(self._prefix):
-                continue
+        rubbish: list[str] = []
+        for name in islice(filter(self._is_ours, cookies), _MOST_READ):
             try:
-                dated.append((self._signer.verify(value).started_at, name))
+                dated.append((self._signer.verify(cookies[name]).started_at, name))
             except BadSignature:
-                unreadable.append(name)
-        newest_first = sorted(dated, reverse=True)
-        return (*unreadable, *(name for _, name in newest_first[MOST_ATTEMPTS - 1 :]))
+                rubbish.append(name)
+        return [name for _, name in sorted(dated, reverse=True)], rubbish
+
+    def _is_ours(self, name: str) -> bool:
+        return self._form.fullmatch(name) is not None
+
+
+def _size(name: str, value: str) -> int:
+    """What a cookie takes in a `Cookie` header, with `=` and `; `."""
+    return len(name) + len(value) + 3

@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from igauth.errors import ReturnToNotAllowed
 from igauth.settings import Settings, origin_of
 
-_LONGEST = 2_000  # as it is sent: it lies in a cookie, and browsers drop those beyond 4096 bytes
+LONGEST = 1_500
+_LONGEST_ENCODED = 2_200  # it lies in a cookie, and browsers drop those beyond 4096 bytes
 _OWN_PARAMETERS = frozenset({"error", "error_description", "request_id"})
-_PATH = re.compile(r"/(?![/\\%\x00-\x1f\x7f])[^\x00-\x1f\x7f]*")
+_PATH = re.compile(r"/(?![/\\%])[^\x00-\x1f\x7f-\x9f]*")
 _SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
 
 
@@ -24,17 +25,24 @@ class ReturnAddresses:
         """The absolute URL to return to; the default for None. Raises ReturnToNotAllowed."""
         if return_to is None:
             return self.default
-        url = quote(self._absolute(return_to), safe=_SAFE)
-        if len(url) > _LONGEST or not _OWN_PARAMETERS.isdisjoint(name for name, _ in _query(url)):
+        if len(return_to) > LONGEST:
             raise ReturnToNotAllowed
-        return url
+        return self._allowed(return_to)
 
     def vet_or_default(self, return_to: str) -> str:
-        """The same at use: what is no longer allowed ends at the default."""
+        """What `vet` returned, again at use: what is no longer allowed ends at the default."""
         try:
-            return self.vet(return_to)
+            return self._allowed(return_to)
         except ReturnToNotAllowed:
             return self.default
+
+    def _allowed(self, return_to: str) -> str:
+        url = in_ascii(self._absolute(return_to))
+        if len(url) > _LONGEST_ENCODED:
+            raise ReturnToNotAllowed
+        if not _OWN_PARAMETERS.isdisjoint(name for name, _ in _query(url)):
+            raise ReturnToNotAllowed
+        return url
 
     def _absolute(self, return_to: str) -> str:
         if return_to.startswith("/"):
@@ -47,6 +55,11 @@ class ReturnAddresses:
         except (ValueError, KeyError):
             pass
         raise ReturnToNotAllowed
+
+
+def in_ascii(url: str) -> str:
+    """`url` as a header can carry it: what isn't printable ASCII, and `\\`, percent-encoded."""
+    return quote(url, safe=_SAFE, errors="replace")
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:

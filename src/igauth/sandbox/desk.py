@@ -68,7 +68,7 @@ class Desk:
 
     def _person(self, request: Request, form: Form) -> Person | None:
         """Who the form names, else who is 'logged in at Facebook' by the sandbox's cookie."""
-        key = form.get("person", [request.cookies.get(COOKIE, "")])[0]
+        key = form.get("person", [_kept(request)])[0]
         return self.state.world.person(key) if self.state.world.known(key) else None
 
     def _entry(self, request: Request, person: Person | None) -> Call:
@@ -174,6 +174,12 @@ class Desk:
         met = [person for person, _ in self.state.world.met()]
         connected = {person.key for person in met if person.grant is not None}
         return {"people": self.state.world.castings, "connected": connected}
+
+
+def _kept(request: Request) -> str:
+    """The person of the sandbox's cookie. Our own keys are never quoted, so splitting is all."""
+    pairs = (pair.partition("=") for pair in request.headers.get("cookie", "").split("; "))
+    return next((value for name, _, value in pairs if name == COOKIE), "")
 
 
 def _again(request: Request) -> Response:
