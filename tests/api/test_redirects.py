@@ -41,6 +41,7 @@ async def test_a_picture_link_of_any_letters(stage: Stage, browser: Browser, let
     account = next(iter(ada.accounts.values()))
     ada.change_account(account.id, picture_url=f"https://cdn.example.test/{letter}.jpg")
     await browser.log_in("ada")
+    assert (await browser.accounts()).status_code == 200
 
     answer = await browser.get(f"/me/instagram-accounts/{account.id}/picture")
 
