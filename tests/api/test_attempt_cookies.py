@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from igauth.login.attempts import Attempts, NewAttempt
+from igauth.login.attempts import Attempts, NewAttempt, Wish
 from igauth.security.keyring import KeyRing
 from tests.stage import (
     FRONTEND,
@@ -128,7 +128,7 @@ def attempts() -> Attempts:
 
 def begin(attempts: Attempts, jar: dict[str, str]) -> NewAttempt:
     """An attempt of a browser with these cookies."""
-    return attempts.start(f"{FRONTEND}/", popup=False, reconnect=None, cookies=jar)
+    return attempts.start(Wish(f"{FRONTEND}/"), begun_under=None, cookies=jar)
 
 
 def test_only_names_of_exactly_our_form_are_touched(attempts: Attempts) -> None:

@@ -21,7 +21,6 @@ _LIFETIME = timedelta(minutes=15)
 _LEEWAY = timedelta(seconds=60)
 _NAME = "igauth_login_"
 _MOST_READ = 100
-<<<<<<< HEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,6 @@ class Wish:
     return_to: str
     popup: bool = False
     reconnect: str | None = None
-=======
->>>>>>> edge
 
 
 @dataclass(frozen=True, slots=True)
