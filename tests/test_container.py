@@ -27,7 +27,7 @@ from ruamel.yaml import YAML  # check-jsonschema's own; it reads compose files
 
 from igauth import settings as settings_module
 from igauth.cli import main as cli
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
 from tests.postgres import ABSENT, PostgresServer
 

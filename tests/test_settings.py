@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from igauth import settings as module
 from igauth.cli.dev import dev_settings, new_key_line
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from igauth.settings import (
     Fault,
     RootKey,

@@ -43,6 +43,24 @@ async def test_narrow_screen(new_visitor: NewVisitor) -> None:
     await _fits(visitor.page)
 
 
+@pytest.mark.parametrize("viewport", [DESK, NARROW])
+async def test_the_panel_ends_with_its_content(
+    new_visitor: NewVisitor, viewport: dict[str, int]
+) -> None:
+    """However many calls there were, nothing but the panel can be scrolled to (B8)."""
+    visitor = await new_visitor(viewport=viewport)
+    for _ in range(60):
+        await visitor.page.request.get(f"{visitor.service.origin}/sandbox/v26.0/me?fields=id")
+    await visitor.page.goto(visitor.service.panel)
+    await expect(visitor.page.get_by_role("region", name="Newest calls")).to_be_visible()
+    tall, content = await visitor.page.evaluate(
+        "[document.documentElement.scrollHeight,"
+        " document.querySelector('main').getBoundingClientRect().bottom + scrollY]"
+    )
+
+    assert tall <= content + 1
+
+
 async def test_theme_is_kept(new_visitor: NewVisitor) -> None:
     """The system's theme until one chooses; the choice outlives a reload and reaches other tabs."""
     visitor = await new_visitor(color_scheme="light")

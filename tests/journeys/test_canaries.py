@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from igauth.observability import configure_logging
-from igauth.sandbox.signed import signed_request
+from igauth.sandbox.control.callbacks import signed_request
 from tests.stage import (
     KEY,
     Browser,

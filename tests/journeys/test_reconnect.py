@@ -4,7 +4,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from igauth.sandbox.revoking import remove_app
 from tests.stage import BASE_URL, FRONTEND, Browser, Stage, error_of, query_of
 
 
@@ -99,7 +98,7 @@ async def test_a_dead_connection_is_revived_under_its_id(stage: Stage, browser: 
     """App removed, then logged in again: same person, same connection, active."""
     await browser.log_in("ada")
     connection = await browser.connection()
-    remove_app(stage.sandbox.state, stage.sandbox.world.person("ada"))
+    stage.sandbox.state.remove_app(stage.sandbox.world.person("ada"))
     await browser.send("POST", f"/me/connections/{connection['id']}/verify")
     assert (await browser.connection())["status"] == "revoked"
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from igauth.sandbox.app import Sandbox
-from igauth.sandbox.cast import CAST
-from igauth.sandbox.world import UnknownPerson
+from igauth.sandbox.world.cast import CAST
+from igauth.sandbox.world.world import UnknownPerson
 from tests.sandbox.facebook import Facebook, error_of
 
-FIELDS = "id,name,access_token,tasks,instagram_business_account{id,username,name}"
+FIELDS = "id,name,access_token,instagram_business_account{id,username,name}"
 
 
 async def pages_of(facebook: Facebook, person: str, **params: str) -> list[Any]:
@@ -29,14 +29,14 @@ def instagram_ids(pages: list[Any]) -> list[str | None]:
 def test_ids_are_stable_and_distinct(sandbox: Sandbox) -> None:
     """Strings of digits in Facebook's lengths, some beyond 2^53 (facts 0.4, trap 27)."""
     seen: set[str] = set()
-    for casting in CAST:
-        person = sandbox.world.person(casting.key)
+    for member in CAST:
+        person = sandbox.world.person(member.key)
         ids = [person.id, *person.pages, *person.accounts, *person.businesses]
 
         assert all(found.isdigit() for found in ids)
         assert not seen.intersection(ids)
         seen.update(ids)
-        assert casting.summary.endswith(".")
+        assert member.summary.endswith(".")
     assert {len(found) for found in seen} == {15, 16, 17}
 
 
@@ -199,6 +199,27 @@ async def test_max_mixes_malformed_entries_in(facebook: Facebook) -> None:
     assert None in granular
 
 
+async def test_pia_has_what_is_hers_alone(facebook: Facebook) -> None:
+    """A Page's own 190, a field that one account refuses, a portfolio that refuses her edges."""
+    token = await facebook.token("pia")
+    listed = await facebook.get("/me/accounts", token, fields=FIELDS)
+    own = await facebook.get("/100016000000003", token, fields="name")
+    picture = await facebook.get("/17841416000000002", token, fields="profile_picture_url")
+    without = await facebook.get("/17841416000000002", token, fields="username")
+    (portfolio,) = (await facebook.get("/me/businesses", token)).json()["data"]
+    edges = [
+        await facebook.get(f"/{portfolio['id']}/{edge}", token)
+        for edge in ("owned_pages", "client_pages")
+    ]
+
+    assert instagram_ids(listed.json()["data"]) == ["17841416000000001"]
+    assert error_of(own) == (400, 190, 2069032)
+    assert error_of(picture) == (400, 100, None)
+    assert without.json()["username"] == "pia.shy"
+    assert [error_of(edge) for edge in edges] == [(403, 200, None)] * 2
+    assert (await facebook.debug(token))["is_valid"] is True
+
+
 def test_people_are_built_when_first_asked_for(sandbox: Sandbox) -> None:
     """Nobody pays for lou's 10,000 Pages who doesn't need them."""
     assert sandbox.world._people == {}
@@ -221,8 +242,8 @@ async def test_tests_can_make_people(facebook: Facebook) -> None:
     pat.add_page("Pat's Page", instagram=account, business=group.id)
     pages = await pages_of(facebook, "pat")
 
-    assert instagram_ids(pages) == ["17841416000000001"]
-    assert pat.id == "10200000000000016"
+    assert instagram_ids(pages) == ["17841417000000001"]
+    assert pat.id == "10200000000000017"
 
 
 async def test_reset_brings_the_original_cast_back(facebook: Facebook) -> None:

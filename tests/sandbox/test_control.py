@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from igauth.sandbox.actions import ACTIONS
-from igauth.sandbox.cast import CAST
+from igauth.sandbox.control.people import ACTIONS
+from igauth.sandbox.world.cast import CAST
 from tests.sandbox.facebook import Facebook, error_of
 
 
@@ -204,7 +204,7 @@ async def test_people_are_listed(facebook: Facebook) -> None:
     people = await control(facebook, "GET", "people")
     dora = await control(facebook, "GET", "people/dora")
 
-    assert [one["key"] for one in people["data"]] == [casting.key for casting in CAST]
+    assert [one["key"] for one in people["data"]] == [member.key for member in CAST]
     assert people["meta"]["actions"] == list(ACTIONS)
     assert people["data"][0]["grant"] is None
     assert dora["grant"]["permissions"]["pages_show_list"] == "granted"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.sandbox.cast import CAST
+from igauth.sandbox.world.cast import CAST
 from tests.sandbox.facebook import ALL_SCOPES, REDIRECT_URI, Facebook, dialog_url
 
 
@@ -324,7 +324,7 @@ async def test_two_steps_in_a_browser(facebook: Facebook) -> None:
     done = await facebook.http.post(url, data={"decision": "continue"})
 
     assert "Who are you at Facebook?" in who.text
-    assert all(casting.summary.split("'")[0] in who.text for casting in CAST)
+    assert all(member.summary.split("'")[0] in who.text for member in CAST)
     assert (picked.status_code, picked.headers["location"]) == (303, "?" + url.partition("?")[2])
     assert "asks for access" in consent.text
     assert query_of(done).keys() == {"code", "state"}

@@ -1,17 +1,17 @@
 """docs/sandbox.md is what front-end developers read: it must name all that there is."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from igauth.sandbox.actions import ACTIONS
-from igauth.sandbox.app import Sandbox
-from igauth.sandbox.cast import CAST
-from igauth.sandbox.config import SANDBOX_APP_SECRET
-from igauth.sandbox.faults import ENDPOINTS, KINDS, Fault
-from igauth.sandbox.presets import PRESETS
-from igauth.sandbox.signed import Tamper
+from igauth.sandbox.app import Sandbox, SandboxConfig
+from igauth.sandbox.control.callbacks import Tamper
+from igauth.sandbox.control.faults import ENDPOINTS, KINDS, PRESETS, Fault
+from igauth.sandbox.control.people import ACTIONS
+from igauth.sandbox.state import SANDBOX_APP_SECRET
+from igauth.sandbox.world.cast import CAST
 
 DOCS = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
@@ -42,3 +42,9 @@ def test_the_documented_ids_are_the_real_ones(sandbox: Sandbox) -> None:
     )
     assert sandbox.config.app_id in DOCS
     assert SANDBOX_APP_SECRET in DOCS
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(SandboxConfig)])
+def test_every_setting_is_documented(field: str) -> None:
+    """Each field of the configuration, by the name of its variable (B20)."""
+    assert f"`SANDBOX_{field.upper()}`" in DOCS

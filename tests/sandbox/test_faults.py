@@ -2,14 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import ValidationError
 
 from igauth.sandbox.app import Sandbox
-from igauth.sandbox.faults import ENDPOINTS, KINDS
-from igauth.sandbox.presets import PRESETS
+from igauth.sandbox.control.faults import ENDPOINTS, KINDS, PRESETS
 from tests.sandbox.facebook import REDIRECT_URI, Facebook, Sleeps, dialog_url, error_of
 
 
@@ -297,7 +297,7 @@ def test_endpoints_and_kinds() -> None:
         "client_pages page instagram_account batch batch_part revoke picture any"
     )
     assert set(ENDPOINTS) >= set(endpoints.split())
-    kinds = "graph_error html empty garbage cut hang delay oversize drip redirect"
+    kinds = "graph_error inner_error html empty garbage cut half hang delay oversize drip redirect"
     assert set(KINDS) == set(kinds.split())
 
 
@@ -329,7 +329,7 @@ def test_statuses_follow_codes(sandbox: Sandbox, code: int | None, status: int) 
     """Unless one is given (facts 10.2)."""
     fault = sandbox.faults.add("me", code=code)
 
-    assert fault.problem().status == status
+    assert fault.error.status == status
 
 
 async def test_pictures_and_dialog_can_be_slow(facebook: Facebook, sleeps: Sleeps) -> None:
@@ -360,3 +360,271 @@ async def test_a_broken_dialog_page(facebook: Facebook) -> None:
 
     assert answer.status_code == 500
     assert "Sorry, something went wrong" in answer.text
+
+
+# --- narrowed: by person, node, field, limit; each endpoint, with a count or for ever ---
+
+PAGE = "100001000000001"
+_ASKS: dict[str, Any] = {
+    "dialog": lambda facebook, _token: facebook.http.post(
+        dialog_url(facebook.sandbox), data={"person": "ada", "decision": "continue"}
+    ),
+    "exchange": lambda facebook, _token: facebook.exchange(
+        facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    ),
+    "upgrade": lambda facebook, token: facebook.upgrade(token),
+    "app_token": lambda facebook, _token: facebook.exchange(None, grant_type="client_credentials"),
+    "debug_token": lambda facebook, token: facebook.get(
+        "/debug_token", facebook.sandbox.ledger.app_token, input_token=token
+    ),
+    "batch": lambda facebook, token: facebook.batch(token, []),
+    "batch_part": lambda facebook, token: _part(facebook, token),
+    "revoke": lambda facebook, token: facebook.get("/me/permissions/email", token, method="DELETE"),
+    "picture": lambda facebook, _token: _picture(facebook),
+    "business": lambda facebook, token: facebook.get("/2000001000000001", token),
+    "owned_pages": lambda facebook, token: facebook.get("/2000001000000001/owned_pages", token),
+    "client_pages": lambda facebook, token: facebook.get("/2000001000000001/client_pages", token),
+    "page": lambda facebook, token: facebook.get(f"/{PAGE}", token),
+    "instagram_account": lambda facebook, token: facebook.get("/17841401000000001", token),
+    "any": lambda facebook, token: facebook.get("/me", token),
+    "me": lambda facebook, token: facebook.get("/me", token),
+    **{
+        edge: lambda facebook, token, edge=edge: facebook.get(f"/me/{edge}", token)
+        for edge in ("permissions", "accounts", "businesses")
+    },
+}
+
+
+async def _part(facebook: Facebook, token: str) -> httpx.Response:
+    (part,) = (await facebook.batch(token, [{"method": "GET", "relative_url": "me"}])).json()
+    return httpx.Response(part["code"])
+
+
+async def _picture(facebook: Facebook) -> httpx.Response:
+    token = await facebook.token()
+    fields = "profile_picture_url"
+    account = (await facebook.get("/17841401000000001", token, fields=fields)).json()
+    return await facebook.http.get(account[fields])
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_each_endpoint_can_be_struck_for_one_person_and_once(
+    facebook: Facebook, endpoint: str
+) -> None:
+    """By the control API: somebody else's fault spares the call, one's own strikes it once."""
+    facebook.sandbox.world.person("ada").add_business("Ada's portfolio")
+    token = await facebook.token()
+    whose = [] if endpoint == "app_token" else ["ben", "ada"]  # an app's token is nobody's
+    for person in whose:
+        wanted = {"endpoint": endpoint, "kind": "html", "status": 599, "person": person, "times": 1}
+        assert (await facebook.http.post("/_control/faults", json=wanted)).status_code == 201
+    if not whose:
+        facebook.sandbox.faults.add(endpoint, "html", status=599, times=1)
+    statuses = [(await _ASKS[endpoint](facebook, token)).status_code for _ in range(2)]
+
+    assert statuses[0] == 599
+    assert statuses[1] < 400
+    assert [fault.person for fault in facebook.sandbox.faults] == whose[:1]
+
+
+@pytest.mark.parametrize("kind", sorted({"cut", "half", "hang", "delay", "drip", "garbage"}))
+@pytest.mark.parametrize("endpoint", ["exchange", "debug_token", "accounts", "dialog", "picture"])
+async def test_each_way_to_fail_lasts_until_removed(
+    facebook: Facebook, endpoint: str, kind: str
+) -> None:
+    """Latency, hang, half answers, resets: at any endpoint, for ever where no count is given."""
+    token = await facebook.token()
+    facebook.sandbox.faults.add(endpoint, kind, delay_seconds=0.5, person="ada")
+    facebook.http.timeout = httpx.Timeout(0.05)
+    for _ in range(2):
+        if kind in ("cut", "half", "hang"):
+            with pytest.raises(httpx.TransportError):
+                await _ASKS[endpoint](facebook, token)
+        else:
+            assert (await _ASKS[endpoint](facebook, token)).is_success or endpoint == "dialog"
+    facebook.sandbox.faults.clear()
+
+    assert (await _ASKS[endpoint](facebook, token)).status_code < 400
+
+
+async def test_half_an_answer_ends_in_the_middle(facebook: Facebook) -> None:
+    """The head promises the whole, and the work was done; then the connection is gone (17.11)."""
+    facebook.sandbox.faults.preset("half_answer", endpoint="exchange", times=1)
+    code = facebook.sandbox.authorize("ada", redirect_uri=REDIRECT_URI)
+    with pytest.raises(httpx.ReadError):
+        await facebook.exchange(code)
+
+    assert error_of(await facebook.exchange(code)) == (400, 100, 36009)
+
+
+async def test_half_a_part_of_a_batch_is_null(facebook: Facebook) -> None:
+    """A part has no connection of its own (facts 12.5)."""
+    facebook.sandbox.faults.add("batch_part", "half", times=1)
+    answer = await facebook.batch(await facebook.token(), [{"relative_url": "me"}] * 2)
+
+    assert [part and part["code"] for part in answer.json()] == [None, 200]
+
+
+async def test_a_fault_of_one_node(facebook: Facebook) -> None:
+    """A Page's own 190 strikes that Page alone, in a batch as well (facts 10.2, A22)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("page_token_needed", node=PAGE)
+    parts = [{"relative_url": page} for page in (PAGE, "100001000000002")]
+    answer = await facebook.batch(token, parts)
+
+    assert error_of(await facebook.get(f"/{PAGE}", token)) == (400, 190, 2069032)
+    assert [part["code"] for part in answer.json()] == [400, 200]
+    assert (await facebook.get("/me/accounts", token)).status_code == 200
+
+
+async def test_a_pages_own_190_in_an_edge(facebook: Facebook) -> None:
+    """It can end a whole list, though the person's token lives (facts 10.2, A22)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("page_token_required", endpoint="accounts")
+
+    assert error_of(await facebook.get("/me/accounts", token)) == (400, 190, None)
+    assert (await facebook.debug(token))["is_valid"] is True
+
+
+async def test_a_fault_of_one_field(facebook: Facebook) -> None:
+    """A forbidden nested field fails the list and its expansion, and nothing else (7.2b, B23)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("nested_permission")
+    nested = "id,instagram_business_account{id}"
+    struck = [
+        await facebook.get("/me/accounts", token, fields=nested),
+        await facebook.get("/me", token, fields=f"id,accounts{{{nested}}}"),
+    ]
+    spared = [
+        await facebook.get("/me/accounts", token, fields="id"),
+        await facebook.get("/me", token, fields="id,accounts{id}"),
+        await facebook.get(f"/{PAGE}", token, fields=nested),
+    ]
+
+    assert [error_of(answer) for answer in struck] == [(403, 10, None)] * 2
+    assert [answer.status_code for answer in spared] == [200] * 3
+
+
+@pytest.mark.parametrize(
+    ("field", "struck"),
+    [("instagram_business_account.username", True), ("accounts.username", False), ("name", True)],
+)
+async def test_a_field_may_be_named_by_its_path(
+    facebook: Facebook, field: str, struck: bool
+) -> None:
+    """The end of the dotted path decides."""
+    token = await facebook.token()
+    facebook.sandbox.faults.add("me", code=10, field=field)
+    fields = "name,accounts{instagram_business_account{username}}"
+    answer = await facebook.get("/me", token, fields=fields)
+
+    assert (answer.status_code == 403) is struck
+
+
+async def test_exactly_the_expansion_is_refused(facebook: Facebook) -> None:
+    """/me with Pages fails; the profile, the permissions and the list by itself do not (6.6)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("expansion_refused")
+    whole = await facebook.get("/me", token, fields="id,permissions,accounts.limit(100){id}")
+    profile = await facebook.get("/me", token, fields="id,permissions{permission,status}")
+    pages = await facebook.get("/me/accounts", token, fields="id")
+
+    assert error_of(whole) == (403, 10, None)
+    assert (profile.status_code, pages.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("reduce_data", (500, 1, None)),
+        ("reduce_data_minus_3", (500, -3, None)),
+        ("reduce_data_localized", (500, 1, None)),
+    ],
+)
+async def test_too_much_data_ends_when_less_is_asked(
+    facebook: Facebook, preset: str, expected: tuple[int, int, None]
+) -> None:
+    """In three dressings; above a limit only, as an edge and as an expansion (6.7, 10.2, B25)."""
+    token = await facebook.token("fay")
+    facebook.sandbox.faults.preset(preset, above_limit=50)
+    large = await facebook.get("/me/accounts", token, fields="id", limit="100")
+    nested = await facebook.get("/me", token, fields="accounts.limit(100){id}")
+    halved = await facebook.get("/me/accounts", token, fields="id", limit="50")
+
+    assert error_of(large) == error_of(nested) == expected
+    assert len(halved.json()["data"]) == 50
+    assert ("reduce" in large.json()["error"]["message"]) == (preset != "reduce_data_localized")
+
+
+async def test_portfolio_edges_refuse_in_their_own_ways(facebook: Facebook) -> None:
+    """For want of a role; or only where Page tokens are asked for (7.2a, 7.6, B24)."""
+    token = await facebook.token("dora")
+    owned, client = (f"/2000004000000001/{edge}" for edge in ("owned_pages", "client_pages"))
+    facebook.sandbox.faults.preset("portfolio_role_missing", endpoint="client_pages")
+    facebook.sandbox.faults.preset("portfolio_token_refused")
+    with_tokens = await facebook.get(owned, token, fields="id,access_token")
+
+    assert error_of(await facebook.get(client, token)) == (403, 200, None)
+    assert error_of(with_tokens) == (400, 100, None)
+    assert "(access_token) on node type (Page)" in with_tokens.json()["error"]["message"]
+    assert (await facebook.get(owned, token, fields="id")).status_code == 200
+
+
+# --- debug_token that doesn't speak of the token, facts 4.6a (A18) ---
+
+
+async def test_debug_token_can_be_refused_itself(facebook: Facebook) -> None:
+    """An outer 100 that isn't 4.6's."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("debug_token_refused")
+    app_token = facebook.sandbox.ledger.app_token
+    answer = await facebook.get("/debug_token", app_token, input_token=token)
+
+    assert error_of(answer) == (400, 100, None)
+    assert "did not match" not in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "body"), [("debug_token_empty", {}), ("debug_token_empty_data", {"data": {}})]
+)
+async def test_debug_token_can_say_nothing(
+    facebook: Facebook, preset: str, body: dict[str, object]
+) -> None:
+    """HTTP 200 without a verdict."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset(preset)
+    app_token = facebook.sandbox.ledger.app_token
+    answer = await facebook.get("/debug_token", app_token, input_token=token)
+
+    assert (answer.status_code, answer.json()) == (200, body)
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode"), [(1, None), (2, None), (4, None), (17, None), (190, 463)]
+)
+async def test_debug_token_can_call_a_living_token_invalid(
+    facebook: Facebook, code: int, subcode: int | None
+) -> None:
+    """is_valid false with an inner code of one's choice, passing or not."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset("debug_token_passing", code=code, subcode=subcode, times=1)
+    struck = await facebook.debug(token)
+    after = await facebook.debug(token)
+
+    assert struck["is_valid"] is False
+    assert (struck["error"]["code"], struck["error"].get("subcode")) == (code, subcode)
+    assert after["is_valid"] is True
+
+
+@pytest.mark.parametrize("preset", ["api_blocked", "api_deactivated"])
+async def test_meta_can_switch_the_whole_app_off(facebook: Facebook, preset: str) -> None:
+    """Code 200 on every call, whoever it is for (facts 10.2, A20)."""
+    token = await facebook.token()
+    facebook.sandbox.faults.preset(preset)
+    answers = [
+        await _ASKS[name](facebook, token)
+        for name in ("exchange", "upgrade", "debug_token", "me", "accounts", "batch", "page")
+    ]
+
+    assert {error_of(answer)[1] for answer in answers} == {200}
+    assert {answer.status_code for answer in answers} <= {400, 403}

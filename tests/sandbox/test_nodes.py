@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from igauth.sandbox.fields import Ask, parse_fields, unparse
-from igauth.sandbox.problems import Refused
+from igauth.sandbox.graph.answers import Refused
+from igauth.sandbox.graph.request import Selection, parse_fields, unparse
 from tests.sandbox.facebook import Facebook, TestClock, error_of
 
 PAGE = "100001000000001"
@@ -104,6 +104,37 @@ async def test_expansion_nests_edges(facebook: Facebook) -> None:
     assert parse_qs(following.query)["fields"] == ["id,instagram_business_account{id,username}"]
 
 
+async def test_a_login_in_one_call(facebook: Facebook) -> None:
+    """Profile, permissions and the first hundred Pages: keys, nesting, cursors and `next` (6.6)."""
+    fields = (
+        "id,name,picture{url},permissions{permission,status},"
+        "accounts.limit(100){id,name,tasks,instagram_business_account{id,username}}"
+    )
+    body = (await facebook.get("/me", await facebook.token("fay"), fields=fields)).json()
+    accounts = body["accounts"]
+    following = urlsplit(accounts["paging"]["next"])
+
+    assert list(body) == ["id", "name", "picture", "permissions", "accounts"]
+    assert list(body["picture"]["data"]) == ["url"]
+    assert list(body["permissions"]) == ["data"]
+    assert len(accounts["data"]) == 100
+    assert list(accounts["data"][0]) == ["id", "name", "tasks", "instagram_business_account"]
+    assert accounts["paging"]["cursors"].keys() == {"before", "after"}
+    assert following.path == "/v26.0/10200000000000006/accounts"
+    assert parse_qs(following.query)["limit"] == ["100"]
+    assert parse_qs(following.query)["after"] == [accounts["paging"]["cursors"]["after"]]
+
+
+async def test_an_empty_nested_edge_is_omitted(facebook: Facebook) -> None:
+    """As all that is empty; asked as an edge, the same list is there and empty (0.8, 7.4)."""
+    token = await facebook.token("ben")
+    nested = await facebook.get("/me", token, fields="id,accounts{id}")
+    edge = await facebook.get("/me/accounts", token, fields="id")
+
+    assert nested.json() == {"id": "10200000000000002"}
+    assert edge.json() == {"data": []}
+
+
 async def test_a_forbidden_expansion_kills_all(facebook: Facebook) -> None:
     """One forbidden edge kills the call, not only its branch (facts 6.6)."""
     token = await facebook.token(scope="pages_show_list")
@@ -156,7 +187,10 @@ def test_fields_survive_parsing(text: str) -> None:
 
 def test_spaces_in_fields_are_tolerated() -> None:
     """A space after a comma is no error."""
-    assert parse_fields(" id , name { first } ") == (Ask("id"), Ask("name", {}, (Ask("first"),)))
+    assert parse_fields(" id , name { first } ") == (
+        Selection("id"),
+        Selection("name", {}, (Selection("first"),)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +201,7 @@ def test_fields_that_cant_be_read(text: str) -> None:
     with pytest.raises(Refused) as caught:
         parse_fields(text)
 
-    assert caught.value.problem.code == 2500
+    assert caught.value.error.code == 2500
 
 
 async def test_an_alias_names_the_key(facebook: Facebook) -> None:
@@ -391,6 +425,58 @@ async def test_business_fields_on_request(facebook: Facebook) -> None:
 
 
 # --- Page nodes, facts 7.8, 7.9 ---
+
+
+async def test_tasks_exist_in_the_list_of_pages_alone(facebook: Facebook) -> None:
+    """Asked of a Page by its id, alone or in a batch, or in a portfolio, the call fails (7.2a)."""
+    token = await facebook.token("dora")
+    listed = await facebook.get("/me/accounts", token, fields="id,tasks")
+    node = await facebook.get("/100004000000001", token, fields="id,tasks")
+    owned = await facebook.get("/2000004000000001/owned_pages", token, fields="tasks")
+    part = {"method": "GET", "relative_url": "100004000000001?fields=tasks"}
+    (answered,) = (await facebook.batch(token, [part])).json()
+
+    assert "MANAGE" in listed.json()["data"][0]["tasks"]
+    assert error_of(node) == error_of(owned) == (400, 100, None)
+    assert node.json()["error"]["message"] == (
+        "(#100) Tried accessing nonexisting field (tasks) on node type (Page)"
+    )
+    assert answered["code"] == 400
+
+
+async def test_without_fields_a_page_tells_its_name(facebook: Facebook) -> None:
+    """The many default fields belong to /me/accounts (facts 7.2)."""
+    answer = await facebook.get(f"/{PAGE}", await facebook.token())
+
+    assert answer.json() == {"name": "Invented Bakery", "id": PAGE}
+
+
+@pytest.mark.parametrize(("code", "expected"), [(100, (400, 100, None)), (10, (403, 10, None))])
+async def test_one_node_refuses_a_field_wherever_it_is_shown(
+    facebook: Facebook, code: int, expected: tuple[int, int, None]
+) -> None:
+    """By its id, nested, and in a list, for this person alone; without the field all is well."""
+    token, other = await facebook.token(), await facebook.token("cleo")
+    body = {"node_id": INSTAGRAM, "field": "username", "code": code}
+    refused = await facebook.http.post("/_control/people/ada/refuse_field", json=body)
+    nested = "id,instagram_business_account{id,username}"
+    struck = [
+        await facebook.get(f"/{INSTAGRAM}", token, fields="username"),
+        await facebook.get(f"/{PAGE}", token, fields=nested),
+        await facebook.get("/me/accounts", token, fields=nested),
+        await facebook.get("/me", token, fields=f"id,accounts{{{nested}}}"),
+    ]
+    spared = [
+        await facebook.get(f"/{INSTAGRAM}", token, fields="name"),
+        await facebook.get("/17841401000000002", token, fields="username"),
+        await facebook.get("/me/accounts", other, fields=nested),
+    ]
+    await facebook.http.post("/_control/people/ada/allow_fields", json={"node_id": INSTAGRAM})
+    after = await facebook.get("/me/accounts", token, fields=nested)
+
+    assert refused.status_code == 200, refused.text
+    assert [error_of(answer) for answer in struck] == [expected] * 4
+    assert [answer.status_code for answer in (*spared, after)] == [200] * 4
 
 
 async def test_page_tokens_are_the_same_each_time(facebook: Facebook) -> None:
@@ -656,7 +742,7 @@ async def test_a_page_token_reads_its_page_by_id(facebook: Facebook) -> None:
 
 
 async def test_pages_name_their_portfolio(facebook: Facebook) -> None:
-    """owner_business and the portfolio's own link (facts 7.2, 7.6)."""
+    """owner_business, and the portfolio's own link, which stays offline (facts 7.2, 7.6)."""
     token = await facebook.token("dora")
     page = await facebook.get("/100004000000002", token, fields="owner_business")
     business = await facebook.get("/2000004000000001", token, fields="link")
@@ -665,7 +751,7 @@ async def test_pages_name_their_portfolio(facebook: Facebook) -> None:
         "id": "2000004000000001",
         "name": "Dora's Invented Group",
     }
-    assert business.json()["link"] == "https://www.facebook.com/2000004000000001"
+    assert business.json()["link"] == "http://localhost:9000/2000004000000001"
 
 
 async def test_a_limit_that_is_no_number(facebook: Facebook) -> None:

@@ -6,14 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from igauth.sandbox import menu
-from igauth.sandbox.actions import ACTIONS
 from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.sandbox.consent import KNOWN_PERMISSIONS
-from igauth.sandbox.faults import ENDPOINTS
-from igauth.sandbox.panel import spoken
-from igauth.sandbox.presets import PRESETS
-from igauth.sandbox.world import Person
+from igauth.sandbox.control.faults import ENDPOINTS, PRESET_MENU, PRESETS
+from igauth.sandbox.control.people import ACTIONS
+from igauth.sandbox.dialog.request import KNOWN_PERMISSIONS
+from igauth.sandbox.pages import make_pages, spoken
+from igauth.sandbox.world.people import Person
 from tests.sandbox.facebook import REDIRECT_URI, Facebook, dialog_url
 
 
@@ -105,16 +103,17 @@ async def test_codes_stay_out_of_the_panel(facebook: Facebook) -> None:
 
 
 def test_the_menu_names_what_there_is() -> None:
-    """Every button leads somewhere."""
-    listed = [preset for group in menu.FAULT_MENU for _, preset in group.buttons]
-    actions = [*(one[0] for one in menu.TOKEN_ACTIONS), *(one[1] for one in menu.SWITCHES)]
+    """Every button leads somewhere; what the pages call things exists."""
+    words: Any = make_pages(SandboxConfig()).environment.get_template("_words.html").module
+    listed = [preset for group in PRESET_MENU.values() for preset in group]
+    actions = [*(one[0] for one in words.TOKEN_ACTIONS), *(one[1] for one in words.SWITCHES)]
 
     assert set(listed) <= PRESETS.keys()
     assert len(listed) == len(set(listed))
-    assert {*actions, *(one[2] for one in menu.SWITCHES)} <= ACTIONS.keys()
-    assert all(one[0] in Person.__slots__ for one in menu.SWITCHES)
-    assert set(menu.ENDPOINT_LABELS) <= set(ENDPOINTS)
-    assert set(menu.PERMISSION_WORDS) <= KNOWN_PERMISSIONS
+    assert {*actions, *(one[2] for one in words.SWITCHES)} <= ACTIONS.keys()
+    assert all(one[0] in Person.__slots__ for one in words.SWITCHES)
+    assert set(words.ENDPOINTS) <= set(ENDPOINTS)
+    assert set(words.PERMISSIONS) <= KNOWN_PERMISSIONS
 
 
 async def test_every_preset_and_action_can_be_reached(facebook: Facebook) -> None:

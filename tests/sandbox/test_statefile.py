@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from igauth.sandbox.actions import ACTIONS
-from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.sandbox.config import config_from
-from igauth.sandbox.memory import remember
+from igauth.sandbox.app import Sandbox, SandboxConfig, config_from
+from igauth.sandbox.control.people import ACTIONS
+from igauth.sandbox.world.statefile import remember
 from tests.sandbox.facebook import REDIRECT_URI, Facebook, TestClock, dialog_url, error_of
 
 ACTION_BODIES = {
@@ -25,7 +24,10 @@ ACTION_BODIES = {
     "lose_page": {"page_id": "100001000000001"},
     "set_granular": {"variant": "null"},
     "set_expiry": {"variant": "never"},
+    "refuse_field": {"node_id": "100001000000001", "field": "name"},
+    "allow_fields": {"node_id": "100001000000001"},
 }
+UNDOES = {"clear_checkpoint": "checkpoint", "confirm": "unconfirm", "allow_fields": "refuse_field"}
 
 
 class Place:
@@ -119,10 +121,9 @@ async def test_every_action_survives(place: Place, action: str) -> None:
     async with place.start() as facebook:
         await facebook.token("ada")
         blank = known(facebook.sandbox)
-        for undone in (
-            ("checkpoint", "unconfirm") if action in ("clear_checkpoint", "confirm") else ()
-        ):
-            await control(facebook, f"people/ada/{undone}")
+        if action in UNDOES:
+            undone = UNDOES[action]
+            await control(facebook, f"people/ada/{undone}", ACTION_BODIES.get(undone))
             blank = known(facebook.sandbox)
         await control(facebook, f"people/ada/{action}", ACTION_BODIES.get(action))
         before = known(facebook.sandbox)
@@ -137,6 +138,14 @@ async def test_a_quirk_set_back_to_the_usual_survives(place: Place) -> None:
         await control(facebook, "people/lou/set_granular", {"variant": "listed"})
     async with place.start() as facebook:
         assert facebook.sandbox.world.person("lou").quirks.granular == "listed"
+
+
+async def test_a_refusal_of_the_cast_that_was_lifted_stays_lifted(place: Place) -> None:
+    """pia's account refuses a field by nature; that it answers for all is a change."""
+    async with place.start() as facebook:
+        await control(facebook, "people/pia/allow_fields", {"node_id": "17841416000000002"})
+    async with place.start() as facebook:
+        assert facebook.sandbox.world.person("pia").quirks.refused_fields == {}
 
 
 async def test_links_lead_to_the_same_account(place: Place) -> None:

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.sandbox.signed import proof_of, signed_request
+from igauth.sandbox.control.callbacks import signed_request
+from igauth.sandbox.graph.access import proof_of
 from tests.sandbox.facebook import REDIRECT_URI, Facebook, TestClock, dialog_url, error_of
 
 # --- debug_token, facts 4 ---
@@ -72,6 +73,18 @@ async def test_target_ids_absent_null_or_empty(
     facebook.sandbox.world.person("ada").quirks.granular = variant  # type: ignore[assignment]
 
     assert (await facebook.debug(token))["granular_scopes"] == [expected]
+
+
+async def test_a_scope_may_come_twice(facebook: Facebook) -> None:
+    """Its ids are then spread over two entries, and only both together tell (facts 4.4)."""
+    token = await facebook.token(scope="pages_show_list")
+    pages = list(facebook.sandbox.world.person("ada").pages)
+    await facebook.http.post("/_control/people/ada/set_granular", json={"variant": "twice"})
+
+    assert (await facebook.debug(token))["granular_scopes"] == [
+        {"scope": "pages_show_list", "target_ids": pages[:2]},
+        {"scope": "pages_show_list", "target_ids": pages[2:]},
+    ]
 
 
 async def test_granular_scopes_may_be_missing(facebook: Facebook) -> None:

@@ -10,8 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from igauth.sandbox.app import Sandbox, SandboxConfig, create_sandbox_app
-from igauth.sandbox.config import config_from
+from igauth.sandbox.app import Sandbox, SandboxConfig, config_from, create_sandbox_app
 from tests.sandbox.facebook import Facebook, error_of
 
 
@@ -57,6 +56,28 @@ async def test_a_cut_closes_the_socket_without_an_answer(
 
     assert after.status_code == 400
     assert sandbox.calls.of("me")[0].status is None
+
+
+@pytest.mark.parametrize("wrap", [lambda app: app, wrapped])
+async def test_half_an_answer_over_a_real_socket(
+    sandbox: Sandbox, wrap: Callable[[ASGIApp], ASGIApp]
+) -> None:
+    """The head and half of the body arrive, then the connection is closed (facts 17.11)."""
+    sandbox.faults.preset("half_answer", times=1)
+    seen = bytearray()
+
+    async def read() -> None:
+        async with http.stream("GET", "/v26.0/me") as answer:
+            async for chunk in answer.aiter_raw():
+                seen.extend(chunk)
+
+    async with served(wrap(sandbox.app)) as base, httpx.AsyncClient(base_url=base) as http:
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await read()
+        after = await http.get("/v26.0/me")
+
+    assert 0 < len(seen) < len(after.content)
+    assert seen == after.content[: len(seen)]
 
 
 async def test_a_real_hang_ends_when_the_client_leaves(sandbox: Sandbox) -> None:
@@ -180,7 +201,7 @@ async def test_the_factory_makes_an_app(monkeypatch: pytest.MonkeyPatch) -> None
     """`uvicorn --factory igauth.sandbox.app:create_sandbox_app`."""
     monkeypatch.setenv("SANDBOX_APP_ID", "77")
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_sandbox_app()), base_url="http://x"
+        transport=httpx.ASGITransport(create_sandbox_app()), base_url="http://localhost"
     ) as http:
         answer = await http.get("/_control/")
 

@@ -184,6 +184,30 @@ async def test_page_views_of_the_bare_address_go_to_the_panel(facebook: Facebook
     assert (answer.status_code, answer.headers["location"]) == (303, "/_control/")
 
 
+@pytest.mark.parametrize(
+    "path", ["/settings?tab=linked_instagram", "/security/2fac/setup/intro/", "/100001000000001"]
+)
+async def test_links_to_facebook_end_at_a_page_of_the_sandbox(
+    facebook: Facebook, path: str
+) -> None:
+    """A person who follows one stays offline, is told where it would lead, and no call is noted."""
+    answer = await facebook.http.get(path, headers={"accept": "text/html,*/*"})
+
+    assert answer.status_code == 200
+    assert f"www.facebook.com{path.partition('?')[0]}<" in answer.text
+    assert 'href="/_control/#people"' in answer.text
+    assert len(facebook.sandbox.calls) == 0
+
+
+async def test_a_graph_address_in_a_browser_is_answered_by_graph(facebook: Facebook) -> None:
+    """With an access token it is no link, whatever the browser accepts."""
+    token = await facebook.token()
+    params = {"access_token": token, "appsecret_proof": facebook.proof(token)}
+    answer = await facebook.http.get("/v26.0/me", params=params, headers={"accept": "text/html"})
+
+    assert answer.json()["name"] == "Ada Invented"
+
+
 async def test_writes_are_refused_as_unsupported(facebook: Facebook) -> None:
     """POST to a node that can't be written is 100/33 (facts 8.7)."""
     token = await facebook.token()

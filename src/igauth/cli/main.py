@@ -138,8 +138,7 @@ def sandbox(
     ] = None,
 ) -> None:
     """The offline Facebook alone, for other programs to use. More by SANDBOX_* variables."""
-    from igauth.sandbox.app import Sandbox
-    from igauth.sandbox.config import config_from
+    from igauth.sandbox.app import Sandbox, config_from
 
     public_url = public_url or f"http://localhost:{port}"
     try:

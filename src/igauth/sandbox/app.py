@@ -7,29 +7,37 @@ code = sandbox.authorize("ada", redirect_uri="http://localhost:8000/auth/faceboo
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from igauth.sandbox.callbacks import Callbacks
-from igauth.sandbox.calls import CallLog
-from igauth.sandbox.cast import CAST
-from igauth.sandbox.config import DEFAULT_SCOPE, SandboxClock, SandboxConfig, config_from
-from igauth.sandbox.consent import Decision, agree, issue_code, split_scope
-from igauth.sandbox.faults import Faults
-from igauth.sandbox.ledger import Ledger
-from igauth.sandbox.replies import RAW_SEND
-from igauth.sandbox.state import State
-from igauth.sandbox.statefile import Saving, StateFile
-from igauth.sandbox.transport import SandboxTransport
-from igauth.sandbox.wiring import build_app
-from igauth.sandbox.world import World
+from igauth.sandbox.control.api import Control
+from igauth.sandbox.control.callbacks import Callbacks
+from igauth.sandbox.control.calls import CallLog
+from igauth.sandbox.control.faults import Faults, Target
+from igauth.sandbox.dialog.endpoint import LoginDialog
+from igauth.sandbox.dialog.request import Decision, agree, is_loopback, issue_code, split_scope
+from igauth.sandbox.graph.api import Graph
+from igauth.sandbox.graph.view import draw_picture
+from igauth.sandbox.pages import STATIC_FILES, Pages, make_pages, root_of, static_file
+from igauth.sandbox.state import DEFAULT_SCOPE, SandboxClock, SandboxConfig, State, config_from
+from igauth.sandbox.transport import RAW_SEND, Reply, SandboxTransport
+from igauth.sandbox.world.cast import CAST
+from igauth.sandbox.world.statefile import Saving, StateFile
+from igauth.sandbox.world.world import Ledger, World
 
-__all__ = ["DEFAULT_SCOPE", "Sandbox", "SandboxConfig", "create_sandbox_app"]
+__all__ = ["DEFAULT_SCOPE", "Sandbox", "SandboxConfig", "config_from", "create_sandbox_app"]
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/@?#]+))(?::\d+)?")
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def _utc_now() -> datetime:
@@ -37,7 +45,10 @@ def _utc_now() -> datetime:
 
 
 class Sandbox:
-    """One offline Facebook: nothing of it is global, so that tests can run side by side."""
+    """One offline Facebook: nothing of it is global, so that tests can run side by side.
+
+    `app` is for a server, and refuses foreign hosts; `transport()` reaches the same without one.
+    """
 
     def __init__(
         self,
@@ -48,49 +59,24 @@ class Sandbox:
         callback_client: httpx.AsyncClient | None = None,
     ) -> None:
         self.config = config or SandboxConfig()
-        self.state = State(
-            self.config,
-            SandboxClock(clock),
-            World(CAST),
-            Ledger(self.config.app_id, self.config.app_secret),
-            Faults(),
-            CallLog(),
-            sleep,
-        )
+        self.clock = SandboxClock(clock)
+        self.world = World(CAST)
+        self.ledger = Ledger(self.config.app_id, self.config.app_secret)
+        self.faults = Faults()
+        self.calls = CallLog()
+        known = (self.config, self.clock, self.world, self.ledger, self.faults, self.calls)
+        self.state = State(*known, sleep)
         self.callbacks = Callbacks(self.state, callback_client)
         self._file = _opened(self.state)
-        app = build_app(self.state, self.callbacks)
-        self.app: ASGIApp = _RawSend(app if self._file is None else Saving(app, self._file))
-
-    @property
-    def world(self) -> World:
-        """The people and what they have."""
-        return self.state.world
-
-    @property
-    def faults(self) -> Faults:
-        """Planned misfortunes."""
-        return self.state.faults
-
-    @property
-    def calls(self) -> CallLog:
-        """What was asked so far."""
-        return self.state.calls
-
-    @property
-    def clock(self) -> SandboxClock:
-        """The sandbox's time; `advance(seconds)` moves it."""
-        return self.state.clock
-
-    @property
-    def ledger(self) -> Ledger:
-        """Codes and tokens given out."""
-        return self.state.ledger
+        app = _routes(self.state, self.callbacks)
+        self._inner: ASGIApp = app if self._file is None else Saving(app, self._file)
+        urls = (self.config.public_url, self.config.graph_url or "")
+        self.app: ASGIApp = OwnHosts(_RawSend(self._inner), *urls)
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """A transport for an httpx client that reaches this sandbox without a socket."""
         prefix = urlsplit(self.config.root).path
-        return SandboxTransport(self.app, prefix)
+        return SandboxTransport(self._inner, prefix)
 
     def authorize(
         self,
@@ -100,20 +86,18 @@ class Sandbox:
         code_challenge: str | None = None,
         code_challenge_method: str = "S256",
         scope: str | Iterable[str] = DEFAULT_SCOPE,
-        pages: Iterable[str] | None = None,
-        instagram_accounts: Iterable[str] | None = None,
-        businesses: Iterable[str] | None = None,
         declined: Iterable[str] = (),
+        **assets: Iterable[str] | None,
     ) -> str:
         """Consent without the dialog, asked anew each time; returns the code.
 
-        Assets that aren't given are all those offered now.
+        `assets` are ids of `pages`, `instagram_accounts`, `businesses`; those that aren't given are
+        all those offered now.
         """
         chosen = self.world.person(person)
         wanted = split_scope(scope) if isinstance(scope, str) else list(scope)
-        decision = Decision(
-            _ids(pages), _ids(instagram_accounts), _ids(businesses), frozenset(declined)
-        )
+        named = {kind: frozenset(ids) for kind, ids in assets.items() if ids is not None}
+        decision = Decision(named, frozenset(declined))
         agree(self.state, chosen, wanted, decision, again=True, renew=True)
         return issue_code(
             self.state,
@@ -147,8 +131,97 @@ def _opened(state: State) -> StateFile | None:
     return file
 
 
-def _ids(given: Iterable[str] | None) -> frozenset[str] | None:
-    return None if given is None else frozenset(given)
+def create_sandbox_app() -> ASGIApp:
+    """For `uvicorn --factory igauth.sandbox.app:create_sandbox_app`; reads `SANDBOX_*`."""
+    return Sandbox(config_from(os.environ)).app
+
+
+# --- routes: dialog, pictures, control; all the rest is Graph ---
+
+
+def _routes(state: State, callbacks: Callbacks) -> ASGIApp:
+    """Everything under one roof: dialog host, graph host, pictures, control API."""
+    pages = make_pages(state.config)
+    dialog = LoginDialog(state, pages).__call__
+    front = _Front(state, pages, Graph(state, callbacks.deauthorize_soon))
+    routes = [
+        *(Route(f"/_static/{name}", static_file) for name in STATIC_FILES),
+        Route("/_pictures/{name}", front.picture),
+        Route("/favicon.ico", _no_icon),
+        *Control(state, callbacks, pages).routes(),
+        Route("/dialog/oauth", dialog, methods=["GET", "POST"]),
+        Route("/{version}/dialog/oauth", dialog, methods=["GET", "POST"]),
+        Route("/{path:path}", front.anything, methods=_METHODS),
+    ]
+    return Router(routes, redirect_slashes=False)
+
+
+@dataclass(slots=True)
+class _Front:
+    """Graph, and what people's browsers look for beside it."""
+
+    state: State
+    pages: Pages
+    graph: Graph
+
+    async def anything(self, request: Request) -> Response:
+        """Graph; but a person who follows a link to Facebook in a browser gets a page."""
+        if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+            return await self.graph(request)
+        if not request.path_params["path"]:
+            return RedirectResponse(f"{root_of(request, self.state.config)}/_control/", 303)
+        if "access_token" in request.query_params or "authorization" in request.headers:
+            return await self.graph(request)
+        path = request.url.path.removeprefix(root_of(request, self.state.config))
+        return self.pages.show(request, "elsewhere.html", {"path": path})
+
+    async def picture(self, request: Request) -> Response:
+        """A profile picture by its signed link (facts 8.5)."""
+        state, name = self.state, request.path_params["name"]
+        answer = draw_picture(name, request.query_params, state.clock.unix())
+        node = name.removesuffix(".svg")
+        owner = state.world.owner_of(node)
+        target = Target(frozenset({"picture"}), owner.key if owner else None, node)
+        fault = state.faults.take(target)
+        if fault is not None:
+            if fault.delay_seconds and fault.kind != "drip":
+                await state.sleep(fault.delay_seconds)
+            answer = fault.spoil(answer, state.config.default_version)
+        return Reply(answer, state.sleep)
+
+
+async def _no_icon(_request: Request) -> Response:
+    return Response(status_code=204)
+
+
+# --- between the server and the routes ---
+
+
+class OwnHosts:
+    """Answers only to names of this machine, where it is meant for this machine.
+
+    Otherwise a foreign page could reach it under a name of its own that leads here (DNS rebinding).
+    `urls` are where it may be found as well; with a public one any name will do.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str, *urls: str) -> None:
+        self._app = app
+        self._open = not is_loopback(urlsplit(public_url).hostname)
+        self._known = {urlsplit(url).hostname for url in urls} - {None}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """421 Misdirected Request (RFC 9110 §15.5.20) for any other name."""
+        if scope["type"] == "lifespan" or self._open or self._is_own(scope):
+            await self._app(scope, receive, send)
+            return
+        answer = PlainTextResponse("This sandbox answers to names of its own machine only.\n", 421)
+        await answer(scope, receive, send)
+
+    def _is_own(self, scope: Scope) -> bool:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+        host = match and (match[1] or match[2])
+        return is_loopback(host) or host in self._known
 
 
 class _RawSend:
@@ -160,8 +233,3 @@ class _RawSend:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[RAW_SEND] = send
         await self._app(scope, receive, send)
-
-
-def create_sandbox_app() -> ASGIApp:
-    """For `uvicorn --factory igauth.sandbox.app:create_sandbox_app`; reads `SANDBOX_*`."""
-    return Sandbox(config_from(os.environ)).app
