@@ -157,7 +157,7 @@ def root() -> Iterator[logging.Logger]:
 def test_dropped_lines_are_a_metric(root: logging.Logger) -> None:
     """Counted once, however often it is scraped."""
     writer = LineWriter(io.StringIO(), most_characters=0)
-    root.addHandler(writer)
+    root.handlers[:] = [writer]
     metrics = Metrics()
     for number in (1, 2):
         root.warning("dropped")
