@@ -3,7 +3,7 @@
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from igauth.domain import Clock
@@ -24,10 +24,10 @@ _NAME = "igauth_login_"
 class NewAttempt:
     """A started login: what goes to Facebook, what goes into the cookie, what leaves the jar."""
 
-    state: str
+    state: str = field(repr=False)
     code_challenge: str
     cookie_name: str
-    cookie_value: str
+    cookie_value: str = field(repr=False)
     crowded_out: tuple[str, ...]
 
 
