@@ -7,6 +7,7 @@ from alembic import context
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from igauth.database_url import parse_database_url
 from igauth.settings import Settings, load
 from igauth.store.models import Base, UtcDateTime
 
@@ -21,10 +22,14 @@ def _url() -> str:
 
 
 def _engine(url: str) -> AsyncEngine:
-    options: dict[str, Any] = {"poolclass": pool.NullPool, "hide_parameters": True}
-    if url.startswith("sqlite"):
-        options["connect_args"] = {"isolation_level": None, "timeout": _SQLITE_WAIT_SECONDS}
-    return create_async_engine(url, **options)
+    address = parse_database_url(url)
+    sqlite = {"isolation_level": None, "timeout": _SQLITE_WAIT_SECONDS}
+    return create_async_engine(
+        address.url,
+        poolclass=pool.NullPool,
+        hide_parameters=True,
+        connect_args=sqlite if address.is_sqlite else address.connect_args(),
+    )
 
 
 def _plain_types(kind: str, item: Any, _context: Any) -> str | Literal[False]:

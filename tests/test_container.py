@@ -26,7 +26,8 @@ import pytest
 from ruamel.yaml import YAML  # check-jsonschema's own; it reads compose files
 
 from igauth import settings as settings_module
-from igauth.cli import main as cli
+from igauth.cli.server import GRACE_SECONDS
+from igauth.key_lines import new_key_line
 from igauth.sandbox.app import SandboxConfig
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
 from tests.postgres import ABSENT, PostgresServer
@@ -37,7 +38,7 @@ PATIENCE_SECONDS = 60
 SETTINGS = {name.upper() for name in Settings.model_fields}
 HARMLESS = {
     *("SESSION_IDLE_DAYS", "SESSION_MAX_DAYS", "ACCOUNTS_MAX_AGE", "EXPIRING_DAYS", "API_DOCS"),
-    *("RATE_LIMIT_LOGIN", "RATE_LIMIT_REFRESH", "LOG_FORMAT", "LOG_LEVEL"),
+    *("RATE_LIMIT_LOGIN", "RATE_LIMIT_REFRESH", "RATE_LIMIT_SERVICE", "LOG_FORMAT", "LOG_LEVEL"),
 }
 WITH_SECRETS = """
 import sys
@@ -200,7 +201,8 @@ def test_production_reads_its_secrets_from_files(
     """Also where a copied `.env` names another database, and leaves the secrets empty."""
     (tmp_path / "database_url").write_text("postgresql://igauth:word@db/igauth\n")
     (tmp_path / "facebook_client_secret").write_text("0123456789abcdef0123456789abcdef\n")
-    (tmp_path / "keys").write_text("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n")
+    key = new_key_line()
+    (tmp_path / "keys").write_text(f"{key}\n")
     monkeypatch.setattr(settings_module, "SECRETS_DIR", tmp_path)
     env_file = {"DATABASE_URL": "sqlite:///igauth.db", "KEYS": "", "FACEBOOK_CLIENT_ID": "1"}
     env_file |= {"FACEBOOK_CLIENT_SECRET": "", "FRONTEND_URL": "https://app.example.com/"}
@@ -211,7 +213,7 @@ def test_production_reads_its_secrets_from_files(
         "postgresql+asyncpg://igauth:word@db/igauth"
     )
     assert settings.app[1].get_secret_value() == "0123456789abcdef0123456789abcdef"
-    assert [key.kid for key in settings.keys] == ["k1"]
+    assert [each.kid for each in settings.keys] == [key.partition(":")[0]]
 
 
 def test_every_container_of_ours_is_hardened() -> None:
@@ -229,7 +231,7 @@ def test_the_grace_period_outlasts_igauths_own() -> None:
     """Docker's SIGKILL comes after igauth has finished what was in flight."""
     patience = int(demo()["igauth"]["stop_grace_period"].removesuffix("s"))
 
-    assert patience > cli._GRACE_SECONDS
+    assert patience > GRACE_SECONDS
 
 
 # --- the demo, by hand ---

@@ -19,15 +19,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-import typer
 
 from igauth import settings as settings_module
 from igauth.api.boundary import _LARGEST_BODY
 from igauth.api.limiting import MOST_WINDOWS
 from igauth.api.schemas import ListingMeta, ListingOut, Problem
-from igauth.cli import main as cli
-from igauth.domain import ActionKind, ConnectionStatus, NotListedReason
+from igauth.cli.main import app
+from igauth.cli.server import GRACE_SECONDS
+from igauth.domain import ActionKind, ConnectionStatus, NotListedReason, Provider
 from igauth.errors import LISTING_TRUNCATED, LoginFailure, all_errors
 from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
 from igauth.login.attempts import MOST_ATTEMPTS, MOST_BYTES
@@ -38,6 +39,7 @@ from igauth.meta.calls import Budgets
 from igauth.meta.facebook.paging import MOST_ENTRIES
 from igauth.observability import Metrics
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
+from igauth.store.logins import MOST_SESSIONS
 from igauth.upkeep.doctor import dashboard_urls, permission_notes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +48,7 @@ PATIENCE_SECONDS = 60
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 DERIVED = {
     "ALLOWED_ORIGINS": "of `FRONTEND_URL`",
+    "CONNECT_RETURN_URLS": "any path at `ALLOWED_ORIGINS`",
     "LOG_FORMAT": "`console` on a terminal, else `json`",
 }
 PROGRAMS = {
@@ -135,11 +138,13 @@ def test_the_readme_lists_every_command() -> None:
         assert set(re.findall(r"`(--[a-z-]+)`", does)) <= known
 
 
-def _commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(cli.app)
-    commands = {}
-    for name, command in group.commands.items():
-        inner = getattr(command, "commands", None)
+def _commands() -> dict[str, click.Command]:
+    """Every command, those of a group by both words."""
+    context, commands = click.Context(app), {}
+    for name in app.list_commands(context):
+        command = app.get_command(context, name)
+        assert command is not None
+        inner = command.commands if isinstance(command, click.Group) else None
         if inner is None:
             commands[name] = command
         else:
@@ -208,10 +213,12 @@ def test_the_page_for_meta_has_the_reviewers_sentences() -> None:
     settings = Settings(_env_file=None)
 
     assert table("docs/meta-app.md", "permission") == [
-        [f"`{note.permission}`", note.purpose, note.sentence] for note in permission_notes(settings)
+        [f"`{note.permission}`", note.purpose, note.sentence]
+        for note in permission_notes(settings.facebook_scopes)
     ]
-    for _, url in dashboard_urls(settings):
-        assert f"`{url.replace(settings.base_url, '{BASE_URL}')}`" in text_of("docs/meta-app.md")
+    for each in dashboard_urls(settings, (Provider.FACEBOOK,)):
+        url = each.url.replace(settings.base_url, "{BASE_URL}")
+        assert f"`{url}`" in text_of("docs/meta-app.md")
 
 
 def test_the_operations_page_lists_every_metric() -> None:
@@ -253,7 +260,7 @@ def test_the_operations_page_states_true_limits() -> None:
         "the exchange of a code, and each other call to Facebook": [
             *(f"{budgets.exchange:.0f} s", f"{budgets.call:.0f} s", f"{budgets.connect:.0f} s"),
         ],
-        "repeats of a call to Facebook": [f"{budgets.retries},"],
+        "repeats of a call to Facebook": [f"{budgets.repeats},"],
         "an answer of Facebook": [f"{budgets.body_bytes // 1_000_000} MB"],
         "the answer to a listing": [f"{ANSWER_SECONDS:.0f} s", f"{WALK_SECONDS:.0f} s"],
         "a listing": [f"{MOST_ENTRIES:,} Pages"],
@@ -264,7 +271,7 @@ def test_the_operations_page_states_true_limits() -> None:
         "addresses that a process counts at a time for a rate limit": [f"{MOST_WINDOWS:,};"],
         "live sessions of a person": [f"{MOST_SESSIONS};"],
         "a request's body": [f"{_LARGEST_BODY // 1024} kB"],
-        "what is in flight at a SIGTERM": [f"{cli._GRACE_SECONDS} s"],
+        "what is in flight at a SIGTERM": [f"{GRACE_SECONDS} s"],
     }
     for what, limit in rows:
         assert all(figure in limit for figure in figures.pop(what, [])), what
@@ -368,7 +375,7 @@ def _check_word(word: str, rest: list[str]) -> None:
 def _check_command(rest: list[str]) -> None:
     """What follows `igauth`, where that is the program and not an image, a role or a service."""
     if rest and rest[0].isalpha():
-        name = " ".join(rest[:2]) if rest[0] == "keys" else rest[0]
+        name = rest[0] if rest[0] in _commands() else " ".join(rest[:2])
         assert name in _commands(), rest
         named = {word.partition("=")[0] for word in rest if word.startswith("--")}
         assert named <= _options(name), rest

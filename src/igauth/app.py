@@ -29,6 +29,7 @@ from igauth.bootstrap import Wiring, open_services
 from igauth.observability import Metrics, configure_logging, silence_access_log
 from igauth.settings import ServeSettings, Settings, load
 from igauth.upkeep import loops
+from igauth.upkeep.findings import warn_at_start
 
 _DESCRIPTION = (
     "Connects people's Instagram professional accounts to your application. "
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
     if settings is None:
         settings = load(ServeSettings)
         configure_logging(settings.log_format, settings.log_level)
+        warn_at_start(settings)
     silence_access_log()
     metrics = Metrics()
 

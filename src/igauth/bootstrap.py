@@ -15,6 +15,7 @@ import structlog
 
 from igauth.background import Background
 from igauth.domain import Clock, Provider, utc_now
+from igauth.errors import IgAuthError
 from igauth.grants.checks import Checks, Doors
 from igauth.grants.connections import Connections
 from igauth.grants.ending import Ending
@@ -32,6 +33,7 @@ from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
 from igauth.meta.calls import Budgets, GraphCall
 from igauth.meta.client import GraphClient, NewClient
+from igauth.meta.errors import GraphError
 from igauth.meta.facebook.door import FacebookDoor
 from igauth.meta.pauses import PauseBook
 from igauth.meta.sending import GraphHost, Sign
@@ -42,7 +44,8 @@ from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.security.sealing import Sealer
 from igauth.settings import Settings
 from igauth.store.database import Database
-from igauth.upkeep.doctor import Finding, examine
+from igauth.upkeep.doctor import examine
+from igauth.upkeep.findings import Finding
 from igauth.upkeep.keeper import Keeper
 from igauth.upkeep.loops import Chore
 from igauth.upkeep.pruning import ErasedCopies, Pruning
@@ -124,7 +127,7 @@ async def open_services(
     """Everything, opened; refuses a database or key ring that doesn't fit this program."""
     wiring, metrics = wiring or Wiring(), metrics or Metrics()
     database = Database(settings.database_url.get_secret_value())
-    background = Background()
+    background = Background(foreseen=(IgAuthError, GraphError))
     lanes = _lanes(settings, wiring)
     try:
         await check_database(database)
@@ -152,15 +155,20 @@ async def open_examination(
     lanes = _lanes(settings, wiring)
     new_client = _clients(lanes, wiring, None, lambda _: None)
     try:
-        door = FacebookDoor.of(settings, new_client, wiring.clock)
-        yield examine(settings, database, door, wiring.clock)
+        facebook = None
+        if settings.facebook_open:
+            facebook = FacebookDoor.of(settings, new_client, wiring.clock)
+        yield examine(settings, database, facebook, wiring.clock)
     finally:
         await lanes.aclose()
         await database.close()
 
 
 def _lanes(settings: Settings, wiring: Wiring) -> Lanes:
-    return Lanes.over(wiring.transport) if wiring.transport else Lanes.to_meta()
+    if wiring.transport:
+        return Lanes.over(wiring.transport)
+    proxy = settings.outbound_proxy
+    return Lanes.to_meta(None if proxy is None else proxy.get_secret_value())
 
 
 def _clients(

@@ -1,6 +1,7 @@
 """What igauth says about itself: request ids, one structured line for each event, metrics.
 
-Nothing secret is meant to reach a log; `redact` is the second net below that intention.
+Nothing secret is meant to reach a log; `redact` is the second net below that intention. No line
+holds up whoever logs it (`log_lines`).
 """
 
 import logging
@@ -9,28 +10,28 @@ import sys
 import uuid
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-REQUEST_ID = ContextVar[str | None]("request_id", default=None)
-_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+from igauth.log_lines import LineWriter, dropped_lines
+from igauth.redaction import redact_text
 
-_SECRET_TEXTS = re.compile(
-    r"EAA[A-Za-z0-9]{8,}|v1\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]{20,}|\d{6,}\|[A-Za-z0-9_-]{16,}"
-)
-_SECRET_PARAMETERS = re.compile(
-    r"(?i)\b(access_token|input_token|fb_exchange_token|code|state|client_secret|code_verifier|"
-    r"appsecret_proof|signed_request|authorization|cookie|password|igauth_session|igauth_login_\w+)"
-    r"([\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s&\"',;)}\]]+"
-)
-_URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
+REQUEST_ID = ContextVar[str | None]("request_id", default=None)
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}+")
+
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _UPGRADE_ADVICE = ("Unsupported upgrade request.", "No supported WebSocket library detected.")
 _LEAKY_LOGGERS = ("uvicorn.access", "uvicorn.asgi")
+_FAILED_CALLS = {
+    "facebook": "facebook.failed",
+    "instagram": "instagram.failed",
+    "database": "database.failed",
+}
+_calls = structlog.stdlib.get_logger("igauth.calls")
 
 
 def request_id_from(header: str | None) -> str:
@@ -38,13 +39,6 @@ def request_id_from(header: str | None) -> str:
     if header is not None and _VALID_REQUEST_ID.fullmatch(header):
         return header
     return uuid.uuid4().hex
-
-
-def redact_text(text: str) -> str:
-    """`text` without anything that looks like a token, code, secret or password."""
-    text = _SECRET_TEXTS.sub("[redacted]", text)
-    text = _SECRET_PARAMETERS.sub(r"\1\2[redacted]", text)
-    return _URL_PASSWORD.sub(r"\1:[redacted]@", text)
 
 
 def redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -79,6 +73,36 @@ def add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+def warn_of_failed_call(
+    callee: Literal["facebook", "instagram", "database"],
+    *,
+    code: str,
+    endpoint: str | None = None,
+    graph_code: int | None = None,
+    graph_subcode: int | None = None,
+    fbtrace_id: str | None = None,
+    http_status: int | None = None,
+    cause: BaseException | None = None,
+) -> None:
+    """One warning for a call to Meta or to the database that failed somebody (contract §9).
+
+    `code` is the one that the person was told, under the same request id. `endpoint` is a template
+    without ids. Of `cause` only its kind is said: a text of Facebook's may hold what is a person's.
+    """
+    facts = {
+        "code": code,
+        "endpoint": endpoint,
+        "graph_code": graph_code,
+        "graph_subcode": graph_subcode,
+        "fbtrace_id": fbtrace_id,
+        "http_status": http_status,
+        "cause": None if cause is None else type(cause).__name__,
+        "sqlstate": getattr(cause, "sqlstate", None),
+    }
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    _calls.warning(_FAILED_CALLS[callee], **known)
+
+
 def configure_logging(log_format: str | None, level: str) -> None:
     """Sends igauth's events and other libraries' warnings to standard error, cleaned.
 
@@ -91,7 +115,7 @@ def configure_logging(log_format: str | None, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_request_id,
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LineWriter(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
@@ -104,6 +128,9 @@ def configure_logging(log_format: str | None, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("igauth").setLevel(level)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    servers = logging.getLogger("uvicorn")  # its own handler waits for whoever reads
+    servers.handlers.clear()
+    servers.propagate = True
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -174,7 +201,16 @@ class Metrics:
             ("header",),
             registry=self.registry,
         )
+        self.log_lines_dropped = Counter(
+            "igauth_log_lines_dropped",
+            "Lines of the log that nobody read in time",
+            registry=self.registry,
+        )
+        self._dropped = 0
 
     def render(self) -> bytes:
         """All of them in Prometheus' text format."""
+        dropped = dropped_lines()
+        self.log_lines_dropped.inc(max(0, dropped - self._dropped))
+        self._dropped = dropped
         return generate_latest(self.registry)

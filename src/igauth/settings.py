@@ -1,248 +1,139 @@
 """Settings: read from the environment, `.env` and `/run/secrets`; checked whole, refused whole.
 
-A refusal names each setting that is at fault, never its value (contract §2).
+A refusal names each setting that is at fault, never its value (contract §2). How each kind of
+value is checked stands in `setting_values`, what belongs together in `doors`.
 """
 
-import base64
-import binascii
-import ipaddress
-import re
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from igauth.database_url import DatabaseAddress, parse_database_url
+from igauth.domain import Provider
+from igauth.doors import pair_faults, pair_of
+from igauth.key_lines import RootKey, parse_key_lines
+from igauth.origins import bare_origin, origin_of
+from igauth.rates import Rate
+from igauth.setting_faults import Fault, SettingsRefused
+from igauth.setting_sources import ENCODING, UnknownName, unknown_names, unreadable_files
+from igauth.setting_values import (
+    META_ADDRESSES,
+    ApiVersion,
+    AppId,
+    AppSecret,
+    CommaList,
+    ConfigId,
+    DatabaseUrl,
+    Hosts,
+    MetaAddress,
+    Networks,
+    ProxyUrl,
+    PublicOrigin,
+    ReturnUrls,
+    Scopes,
+    secure_beside,
+)
+
+__all__ = ["Fault", "RootKey", "ServeSettings", "Settings", "SettingsRefused", "load", "origin_of"]
+
+ENV_FILE = Path(".env")
 SECRETS_DIR = Path("/run/secrets")
-FACEBOOK_GRAPH_URL = "https://graph.facebook.com"
-FACEBOOK_DIALOG_URL = "https://www.facebook.com"
-DEFAULT_SCOPES = (
-    "pages_show_list,instagram_basic,instagram_content_publish,"
-    "pages_read_engagement,business_management"
+FACEBOOK_GRAPH_URL = META_ADDRESSES["facebook_graph_url"]
+FACEBOOK_DIALOG_URL = META_ADDRESSES["facebook_dialog_url"]
+_FACEBOOK_SCOPES = (
+    *("pages_show_list", "instagram_basic", "instagram_content_publish"),
+    *("pages_read_engagement", "business_management"),
 )
-_RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)", re.ASCII)
-_RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-_KID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_VERSION = re.compile(r"v\d{1,3}\.\d")
-_SCOPE = re.compile(r"[a-z][a-z0-9_]{1,63}")
-_PLACEHOLDER = re.compile(r"^(change.?me|your[-_ ]|placeholder|secret$|x+$|<).*", re.I)
-_POSTGRES = re.compile(r"([^@?]*@)?(\[[^\]/?]+\]|[^/:?@]*)(:\d+)?(/[^?]*)?(\?.*)?")
-_POSTGRES_OPTIONS = frozenset(
-    {"", "ssl", "host", "port", "user", "password", "database", "passfile", "target_session_attrs"}
-)
-_DATABASE_SCHEMES = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many in so many seconds."""
-
-    amount: int
-    seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Rate":
-        """Reads `30/minute`. Raises ValueError for anything else, and for a rate of none."""
-        matched = _RATE.fullmatch(text)
-        if matched is None:
-            raise ValueError("must look like 30/minute")
-        return cls(int(matched[1]), _RATE_SECONDS[matched[2]])
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with the settings, said without the value."""
-
-    setting: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.setting}: {self.text}"
-
-
-class SettingsRefused(Exception):
-    """The settings can't be used. `faults` holds every reason, not only the first."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """One key of the ring: its id, and 32 bytes that never print."""
-
-    kid: str
-    secret: bytes = field(repr=False)
-
-
-def origin_of(url: str) -> str:
-    """The origin (RFC 6454) of an absolute http(s) URL: lower case, without a default port.
-
-    Raises ValueError for anything else, user info and odd characters included.
-    """
-    if re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        raise ValueError("has blanks, backslashes or control characters")
-    try:
-        parts = urlsplit(url)
-        number = parts.port
-    except ValueError:  # its text repeats what was given
-        raise ValueError("is not a well-formed URL") from None
-    host = _host(parts)
-    port = "" if number in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{number}"
-    return f"{parts.scheme}://{host}{port}"
-
-
-def _host(parts: SplitResult) -> str:
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("must begin with http:// or https://")
-    if "@" in parts.netloc or not parts.hostname:
-        raise ValueError("must name a host, without user info")
-    if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", parts.hostname):
-        raise ValueError("has a host name with characters that are not allowed")
-    return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _bare_origin(url: str) -> str:
-    """`url` as an origin; refuses one that has a path, query or fragment."""
-    origin = origin_of(url)
-    parts = urlsplit(url)
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("must be an origin only: scheme, host, port")
-    return origin
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
-    return value
+_INSTAGRAM_SCOPES = ("instagram_business_basic", "instagram_business_content_publish")
 
 
 class Settings(BaseSettings):
-    """What one process of igauth is told from outside. Frozen; `serving` demands everything."""
+    """What one process of igauth is told from outside. Frozen; `serving` demands everything.
+
+    Raises SettingsRefused, with every fault at once.
+    """
 
     model_config = SettingsConfigDict(
-        frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore", validate_default=True
+        frozen=True,
+        env_file=ENV_FILE,
+        env_file_encoding=ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_default=True,
     )
     serving: ClassVar[bool] = False
 
     allow_fake_facebook: bool = False
     example_app: bool = False
-    base_url: str = "http://localhost:8000"
-    facebook_client_id: str | None = None
-    facebook_client_secret: SecretStr | None = None
-    facebook_scopes: Annotated[tuple[str, ...], NoDecode] = tuple(DEFAULT_SCOPES.split(","))
-    facebook_config_id: str | None = None
-    facebook_api_version: str = "v26.0"
-    facebook_graph_url: str = FACEBOOK_GRAPH_URL
-    facebook_dialog_url: str = FACEBOOK_DIALOG_URL
+    base_url: PublicOrigin = "http://localhost:8000"
+    facebook_client_id: AppId | None = None
+    facebook_client_secret: AppSecret | None = None
+    facebook_scopes: Scopes = _FACEBOOK_SCOPES
+    facebook_config_id: ConfigId | None = None
+    facebook_api_version: ApiVersion = "v26.0"
+    facebook_graph_url: MetaAddress = FACEBOOK_GRAPH_URL
+    facebook_dialog_url: MetaAddress = FACEBOOK_DIALOG_URL
+    instagram_client_id: AppId | None = None
+    instagram_client_secret: AppSecret | None = None
+    instagram_scopes: Scopes = _INSTAGRAM_SCOPES
+    instagram_api_version: ApiVersion = "v26.0"
+    instagram_authorize_url: MetaAddress = META_ADDRESSES["instagram_authorize_url"]
+    instagram_token_url: MetaAddress = META_ADDRESSES["instagram_token_url"]
+    instagram_graph_url: MetaAddress = META_ADDRESSES["instagram_graph_url"]
+    outbound_proxy: ProxyUrl | None = None
     frontend_url: str | None = None
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///igauth.db")
+    allowed_origins: CommaList = ()
+    connect_return_urls: ReturnUrls = ()
+    webhook_allowed_hosts: Hosts = ()
+    database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///igauth.db")
     keys: Annotated[tuple[RootKey, ...], NoDecode] = Field(default=(), repr=False)
     session_idle_days: int = Field(default=14, ge=1, le=400)
     session_max_days: int = Field(default=60, ge=1, le=400)
     accounts_max_age: int = Field(default=300, ge=0, le=86_400 * 30)
     expiring_days: int = Field(default=7, ge=0, le=60)
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Networks = ()
     rate_limit_login: str = "30/minute"
     rate_limit_refresh: str = "6/minute"
+    rate_limit_service: str = "1200/minute"
     metrics_token: SecretStr | None = None
     api_docs: bool = True
-    log_format: Literal["console", "json"] | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Annotated[
+        Literal["console", "json"] | None, BeforeValidator(lambda value: value and value.lower())
+    ] = None
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
+    ] = "INFO"
 
-    @field_validator("facebook_scopes", "allowed_origins", "trusted_proxies", mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        return _listed(value)
+    def _all_at_once(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """What each value and what all of them together have against them, in one refusal."""
+        faults = [*pair_faults(given)] if cls.serving else []
+        try:
+            settings = check(given)
+        except ValidationError as error:
+            raise SettingsRefused(cls._in_order([*_faults(error), *faults])) from None
+        if faults:
+            raise SettingsRefused(cls._in_order(faults))
+        return settings
 
-    @field_validator("log_level", "log_format", mode="before")
     @classmethod
-    def _any_case(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, str):
-            return value
-        return value.upper() if info.field_name == "log_level" else value.lower()
-
-    @field_validator("facebook_client_id", "facebook_client_secret", "keys")
-    @classmethod
-    def _required(cls, value: Any) -> Any:
-        if cls.serving and not value:
-            raise ValueError("is required")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _public_origin(cls, value: str) -> str:
-        origin = _bare_origin(value)
-        if not origin.startswith("https://") and not is_loopback(origin):
-            raise ValueError("must be https unless its host is loopback")
-        return origin
-
-    @field_validator("facebook_client_id")
-    @classmethod
-    def _app_id(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"\d{1,32}", value):
-            raise ValueError("must be the app's number, digits only")
-        return value
-
-    @field_validator("facebook_client_secret")
-    @classmethod
-    def _app_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and _PLACEHOLDER.match(value.get_secret_value()):
-            raise ValueError("is a placeholder, not a secret")
-        return value
-
-    @field_validator("facebook_scopes")
-    @classmethod
-    def _scope_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not all(_SCOPE.fullmatch(scope) for scope in value):
-            raise ValueError("must be a comma list of permission names")
-        return tuple(dict.fromkeys(value))
-
-    @field_validator("facebook_config_id")
-    @classmethod
-    def _config_id(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-            raise ValueError("must be the configuration's id")
-        return value
-
-    @field_validator("facebook_api_version")
-    @classmethod
-    def _version(cls, value: str) -> str:
-        if not _VERSION.fullmatch(value):
-            raise ValueError("must look like v26.0")
-        return value
-
-    @field_validator("facebook_graph_url", "facebook_dialog_url")
-    @classmethod
-    def _facebook_origin(cls, value: str, info: ValidationInfo) -> str:
-        graph = info.field_name == "facebook_graph_url"
-        real = FACEBOOK_GRAPH_URL if graph else FACEBOOK_DIALOG_URL
-        if value.rstrip("/") == real:
-            return real
-        if not info.data.get("allow_fake_facebook"):
-            raise ValueError("must be Facebook's own unless ALLOW_FAKE_FACEBOOK is true")
-        origin_of(value)
-        return value.rstrip("/")
+    def _in_order(cls, faults: Iterable[Fault]) -> list[Fault]:
+        places = {name.upper(): place for place, name in enumerate(cls.model_fields)}
+        return sorted(faults, key=lambda fault: places.get(fault.setting, -1))
 
     @field_validator("frontend_url")
     @classmethod
@@ -254,7 +145,7 @@ class Settings(BaseSettings):
             if cls.serving:
                 raise ValueError("is required unless EXAMPLE_APP is true")
             return None
-        origin_of(value)
+        secure_beside(origin_of(value), info)
         return value
 
     @field_validator("allowed_origins")
@@ -265,28 +156,19 @@ class Settings(BaseSettings):
         if not value:
             frontend = info.data.get("frontend_url")
             return (origin_of(frontend),) if frontend else ()
-        return tuple(dict.fromkeys(_bare_origin(origin) for origin in value))
-
-    @field_validator("database_url")
-    @classmethod
-    def _driver(cls, value: SecretStr) -> SecretStr:
-        scheme, separator, rest = value.get_secret_value().partition("://")
-        if not separator or scheme not in _DATABASE_SCHEMES:
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        driver = _DATABASE_SCHEMES[scheme]
-        return SecretStr(f"{driver}://{_sqlite(rest) if 'sqlite' in driver else _postgres(rest)}")
+        return tuple(dict.fromkeys(secure_beside(bare_origin(each), info) for each in value))
 
     @field_validator("keys", mode="before")
     @classmethod
     def _ring(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        keys = tuple(_parse_key(line) for line in _listed(value.replace("\n", ",")))
-        if len({key.kid for key in keys}) < len(keys):
-            raise ValueError("repeats a key id")
-        if len({key.secret for key in keys}) < len(keys):
-            raise ValueError("repeats a key")
-        return keys
+        return parse_key_lines(value) if isinstance(value, str) else value
+
+    @field_validator("keys")
+    @classmethod
+    def _one_key_at_least(cls, value: tuple[RootKey, ...]) -> tuple[RootKey, ...]:
+        if cls.serving and not value:
+            raise ValueError("is required")
+        return value
 
     @field_validator("session_max_days")
     @classmethod
@@ -295,40 +177,68 @@ class Settings(BaseSettings):
             raise ValueError("must not be less than SESSION_IDLE_DAYS")
         return value
 
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(str(ipaddress.ip_network(proxy, strict=False)) for proxy in value)
-        except ValueError:
-            raise ValueError("must be a comma list of addresses or networks") from None
-
-    @field_validator("rate_limit_login", "rate_limit_refresh")
+    @field_validator("rate_limit_login", "rate_limit_refresh", "rate_limit_service")
     @classmethod
     def _rate(cls, value: str) -> str:
         Rate.parse(value)
         return value
 
     @property
-    def app(self) -> tuple[str, SecretStr]:
-        """App id and secret. Raises SettingsRefused where one is missing."""
-        if self.facebook_client_id is None or self.facebook_client_secret is None:
-            raise SettingsRefused(
-                Fault(name, "is required")
-                for name in ("FACEBOOK_CLIENT_ID", "FACEBOOK_CLIENT_SECRET")
-                if getattr(self, name.lower()) is None
+    def facebook_open(self) -> bool:
+        """Whether people may come by Facebook Login: its pair is there."""
+        return None not in (self.facebook_client_id, self.facebook_client_secret)
+
+    @property
+    def instagram_open(self) -> bool:
+        """Whether people may come by Instagram Login: its pair is there."""
+        return None not in (self.instagram_client_id, self.instagram_client_secret)
+
+    @property
+    def open_doors(self) -> tuple[Provider, ...]:
+        """The doors whose pair is there, Facebook's first (contract §2)."""
+        return tuple(
+            door
+            for door, is_open in (
+                (Provider.FACEBOOK, self.facebook_open),
+                (Provider.INSTAGRAM, self.instagram_open),
             )
-        return self.facebook_client_id, self.facebook_client_secret
+            if is_open
+        )
+
+    @property
+    def app(self) -> tuple[str, SecretStr]:
+        """Facebook's app id and secret. Raises SettingsRefused where one is missing."""
+        return self.app_of(Provider.FACEBOOK)
+
+    def app_of(self, door: Provider) -> tuple[str, SecretStr]:
+        """A door's app id and secret. Raises SettingsRefused where one is missing."""
+        client_id, secret = (getattr(self, name) for name in pair_of(door))
+        if client_id is None or secret is None:
+            raise SettingsRefused(
+                Fault(name.upper(), "is required")
+                for name in pair_of(door)
+                if getattr(self, name) is None
+            )
+        return client_id, secret
+
+    def redirect_uri_of(self, door: Provider) -> str:
+        """A door's OAuth callback: a constant of the settings, the same bytes everywhere."""
+        return f"{self.base_url}/auth/{door}/callback"
+
+    @property
+    def redirect_uri(self) -> str:
+        """Facebook's OAuth callback."""
+        return self.redirect_uri_of(Provider.FACEBOOK)
+
+    @property
+    def database(self) -> DatabaseAddress:
+        """`DATABASE_URL`, taken apart."""
+        return parse_database_url(self.database_url.get_secret_value())
 
     @property
     def secure(self) -> bool:
         """Whether browsers reach this service over https."""
         return self.base_url.startswith("https://")
-
-    @property
-    def redirect_uri(self) -> str:
-        """The OAuth callback: a constant of the settings, the same bytes everywhere."""
-        return f"{self.base_url}/auth/facebook/callback"
 
     @property
     def frontend(self) -> str:
@@ -352,59 +262,21 @@ class ServeSettings(Settings):
     serving: ClassVar[bool] = True
 
 
-def _sqlite(rest: str) -> str:
-    if not rest.startswith("/"):
-        raise ValueError("must begin with sqlite:/// (three strokes, four for an absolute path)")
-    path, _, query = rest.lstrip("/").partition("?")
-    if not path or ":memory:" in path or "mode=memory" in query:
-        raise ValueError("must name a file: an SQLite database in memory keeps nothing")
-    return rest
-
-
-def _postgres(rest: str) -> str:
-    """What asyncpg understands, with libpq's `sslmode` under its name there."""
-    if not _POSTGRES.fullmatch(rest):
-        raise ValueError(
-            "must look like postgresql://user:password@host:port/database, "
-            "with special characters percent-encoded"
-        )
-    address, question, query = rest.partition("?")
-    options = re.sub(r"(^|&)sslmode=", r"\1ssl=", query)
-    if not {option.partition("=")[0] for option in options.split("&")} <= _POSTGRES_OPTIONS:
-        raise ValueError("has a parameter that asyncpg does not take; sslmode and host it does")
-    return f"{address}{question}{options}"
-
-
-def _parse_key(line: str) -> RootKey:
-    kid, separator, text = line.partition(":")
-    if not separator or not _KID.fullmatch(kid):
-        raise ValueError("must be a comma list of kid:base64url(32 bytes)")
-    try:
-        secret = base64.b64decode(
-            text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True
-        )
-    except (binascii.Error, ValueError):
-        raise ValueError("has a key that is not base64url") from None
-    _refuse_weak(secret)
-    return RootKey(kid, secret)
-
-
-def _refuse_weak(secret: bytes) -> None:
-    if len(secret) != 32:
-        raise ValueError("has a key that is not 32 bytes long")
-    if len(set(secret)) < 16 or secret[:16] == secret[16:]:
-        raise ValueError("has a key that is all zero, repeated or too regular to be random")
-    if _PLACEHOLDER.match(secret.decode("latin-1")):
-        raise ValueError("has a sample key; make one with: igauth keys new")
-
-
-def load(kind: type[Settings] = Settings, **overrides: Any) -> Settings:
+def load(
+    kind: type[Settings] = Settings, *, _env_file: Path | None = ENV_FILE, **overrides: Any
+) -> Settings:
     """The settings of this process. Raises SettingsRefused with every fault at once."""
-    try:
-        secrets_dir = SECRETS_DIR if SECRETS_DIR.is_dir() else None
-        return kind(_secrets_dir=secrets_dir, **overrides)
-    except ValidationError as error:
-        raise SettingsRefused(_faults(error)) from None
+    secrets_dir = SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    unreadable = [*unreadable_files(_env_file, secrets_dir, kind.model_fields)]
+    if unreadable:
+        raise SettingsRefused(unreadable)
+    return kind(_env_file=_env_file, _secrets_dir=secrets_dir, **overrides)
+
+
+def unknown_settings() -> list[UnknownName]:
+    """Names in the environment and in `.env` that look like settings, and are none."""
+    known = [name.upper() for name in Settings.model_fields]
+    return unknown_names(known, os.environ, ENV_FILE)
 
 
 def _faults(error: ValidationError) -> Iterable[Fault]:

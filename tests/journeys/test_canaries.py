@@ -26,6 +26,7 @@ from tests.stage import (
     query_of,
     quick,
 )
+from tests.written import Written
 
 METRICS_TOKEN = "m3trics-canary-0001"
 SECRET_NAMES = {
@@ -123,7 +124,7 @@ def log() -> Iterator[io.StringIO]:
     root, stderr, config = logging.getLogger(), sys.stderr, structlog.get_config()
     handlers, level = root.handlers[:], root.level
     ours = logging.getLogger("igauth").level
-    sys.stderr = written = io.StringIO()
+    sys.stderr = written = Written()
     configure_logging("json", "DEBUG")
     try:
         yield written

@@ -1,16 +1,14 @@
-"""For those who run the service: rotation, doctor, status, metrics, readiness (contract §1, §9)."""
+"""For those who run the service: rotation, status, metrics, readiness (contract §1, §9)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
-from igauth.bootstrap import Wiring, open_examination, open_services
+from igauth.bootstrap import Wiring, open_services
 from igauth.domain import ConnectionStatus
-from igauth.settings import RootKey, Settings, SettingsRefused
-from igauth.upkeep.doctor import Finding, dashboard_urls, permission_notes
+from igauth.settings import RootKey, SettingsRefused
 from igauth.upkeep.rotation import KeyRotation
 from tests.stage import (
     KEY,
@@ -149,75 +147,6 @@ async def test_a_service_that_has_not_the_new_key_yet(stage: Stage, browser: Bro
 
     assert (refused.status_code, served.status_code) == (409, 200)
     assert served.json()["meta"]["connections"][0]["status"] == "active"
-
-
-async def findings(settings: Settings, wiring: Wiring) -> list[Finding]:
-    """What `igauth doctor` finds."""
-    async with open_examination(settings, wiring) as examined:
-        assert isinstance(examined, AsyncGenerator)
-        return [finding async for finding in examined]
-
-
-async def test_the_doctor_finds_a_good_configuration_well(stage: Stage) -> None:
-    """Each check of the contract, against the offline Facebook; all well (§1)."""
-    found = await findings(
-        stage.settings, Wiring(transport=stage.sandbox.transport(), clock=stage.clock)
-    )
-
-    subjects = [finding.subject for finding in found]
-    assert subjects[:6] == [
-        "settings",
-        "database",
-        "keys",
-        "Facebook app",
-        "Graph version",
-        "Login configuration",
-    ]
-    assert [finding for finding in found[:6] if not finding.well] == []
-    assert stage.graph_calls == ["app_token"]
-    assert [url for _, url in dashboard_urls(stage.settings)] == [
-        "http://localhost:8000/auth/facebook/callback",
-        "http://localhost:8000/auth/facebook/deauthorize",
-        "http://localhost:8000/auth/facebook/data-deletion",
-    ]
-    assert [note.permission for note in permission_notes(stage.settings)] == list(
-        stage.settings.facebook_scopes
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "subject", "text_"),
-    [
-        ({"facebook_client_secret": SecretStr("f" * 32)}, "Facebook app", "CLIENT_SECRET"),
-        ({"facebook_client_id": "111"}, "Facebook app", "CLIENT_ID"),
-        ({"facebook_api_version": "v18.0"}, "Graph version", "v21.0 is served"),
-        ({"keys": (replace(NEWER, kid="k1"),)}, "keys", "other bytes"),
-    ],
-)
-async def test_the_doctor_names_what_is_wrong(
-    stage: Stage, change: dict[str, object], subject: str, text_: str
-) -> None:
-    """A wrong secret, app id, version or ring is found, said and given a mend (§1)."""
-    wiring = Wiring(transport=stage.sandbox.transport(), clock=stage.clock)
-
-    found = await findings(stage.settings.model_copy(update=change), wiring)
-
-    sick = next(finding for finding in found if finding.subject == subject)
-    assert not sick.well
-    assert text_ in sick.text
-    assert sick.mend
-
-
-async def test_the_doctor_sees_facebook_away(stage: Stage) -> None:
-    """No answer is no verdict on the secret (§1)."""
-    stage.sandbox.faults.add("any", "cut")
-
-    found = await findings(
-        stage.settings, Wiring(transport=stage.sandbox.transport(), clock=stage.clock)
-    )
-
-    sick = next(finding for finding in found if finding.subject == "Facebook app")
-    assert (sick.well, sick.text) == (False, "Facebook is not reachable")
 
 
 async def test_status_counts(stage: Stage, browser: Browser) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from igauth.errors import RateLimited
-from igauth.settings import Rate
+from igauth.rates import Rate
 
 MOST_WINDOWS = 10_000
 _SWEPT_AT_A_HIT = 2

@@ -1,73 +1,110 @@
 """`igauth dev`: the service and the offline Facebook in one process, with nothing to configure."""
 
-import base64
 import os
-import secrets
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from igauth.app import create_app
 from igauth.bootstrap import Wiring
+from igauth.cli.running import preflight
+from igauth.key_lines import new_key_line, parse_key_lines
 from igauth.observability import configure_logging
 from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.settings import FACEBOOK_GRAPH_URL, Settings, load
-from igauth.store import migrations
+from igauth.settings import FACEBOOK_GRAPH_URL, Settings, SettingsRefused, load
+from igauth.upkeep.database_faults import DatabaseRefused
+from igauth.upkeep.startup import bring_to_head
 
 STATE = Path(".igauth")
 PORT_VARIABLE = "IGAUTH_DEV_PORT"
 _SANDBOX_PATH = "/sandbox"
-_DATABASE_URL = f"sqlite+aiosqlite:///{STATE / 'igauth.db'}"
+_DATABASE = STATE / "igauth.db"
+_DATABASE_URL = f"sqlite+aiosqlite:///{_DATABASE}"
+_IGNORED = ("facebook_", "instagram_")
 
 
-def new_key_line() -> str:
-    """A fresh line for `KEYS`: a random id and 32 random bytes, base64url."""
-    kid = secrets.token_hex(4)
-    return f"{kid}:{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
+def prepare(port: int) -> Iterator[str]:
+    """Once, before the server starts: the state folder, the keys (0600), the database.
 
-
-def prepare(port: int) -> None:
-    """Once, before the server starts: the state folder, the keys (0600), the database."""
+    Yields a sentence for what had to be begun anew. Nothing that lies in the folder keeps the
+    demo from starting: what can't be used any more is put aside.
+    """
     os.environ[PORT_VARIABLE] = str(port)
     STATE.mkdir(mode=0o700, exist_ok=True)
-    _kept_keys()
-    migrations.upgrade(_DATABASE_URL)
+    if _make_keys():
+        yield "the keys of this folder could not be used; new ones were made"
+    settings = _settings_at(port)
+    try:
+        _open_database(settings)
+    except SettingsRefused as refused:
+        if isinstance(refused, DatabaseRefused) and refused.passing:
+            raise
+        _put_aside(_DATABASE)
+        yield f"the database did not fit; it lies in {_DATABASE}.old now"
+        _open_database(settings)
+
+
+def _open_database(settings: Settings) -> None:
+    bring_to_head(_DATABASE_URL)
+    preflight(settings)
+
+
+def _put_aside(path: Path) -> None:
+    """With SQLite's files beside it; what was put aside before makes room."""
+    for each in path.parent.glob(f"{path.name}*"):
+        if not each.name.endswith(".old"):
+            each.replace(f"{each}.old")
 
 
 def create_dev_app() -> ASGIApp:
     """Service and sandbox on one origin; `prepare` has run in this folder."""
-    base_url = f"http://localhost:{os.environ.get(PORT_VARIABLE, '8000')}"
-    facebook = _sandbox_config(base_url)
-    settings = dev_settings(base_url, facebook)
+    port = int(os.environ.get(PORT_VARIABLE, "8000"))
+    settings = _settings_at(port)
     configure_logging(settings.log_format, settings.log_level)
-    sandbox = Sandbox(facebook)
+    sandbox = Sandbox(_sandbox_config(settings.base_url))
     return SideBySide(create_app(settings, Wiring(transport=sandbox.transport())), sandbox.app)
 
 
-def dev_settings(base_url: str, facebook: SandboxConfig, **overrides: Any) -> Settings:
-    """The settings of the demo: what `FACEBOOK_*`, `KEYS` and `DATABASE_URL` say is ignored."""
+def _settings_at(port: int) -> Settings:
+    base_url = f"http://localhost:{port}"
+    return dev_settings(base_url, _sandbox_config(base_url), keys=(STATE / "keys").read_text())
+
+
+def dev_settings(
+    base_url: str, facebook: SandboxConfig, *, keys: str, **overrides: Any
+) -> Settings:
+    """The demo's settings: `FACEBOOK_*`, `INSTAGRAM_*`, `KEYS` and `DATABASE_URL` are ignored."""
     values: dict[str, Any] = {
+        name: field.default
+        for name, field in Settings.model_fields.items()
+        if name.startswith(_IGNORED)
+    }
+    values |= {
         "base_url": base_url,
         "example_app": True,
         "allow_fake_facebook": True,
         "facebook_client_id": facebook.app_id,
         "facebook_client_secret": SecretStr(facebook.app_secret),
-        "facebook_config_id": None,
         "facebook_graph_url": FACEBOOK_GRAPH_URL,
         "facebook_dialog_url": facebook.public_url,
-        "facebook_api_version": Settings.model_fields["facebook_api_version"].default,
-        "facebook_scopes": Settings.model_fields["facebook_scopes"].default,
-        "keys": _kept_keys(),
         "database_url": SecretStr(_DATABASE_URL),
+        "keys": keys,
     }
     return load(Settings, **(values | overrides))
 
 
 class SideBySide:
-    """Sends what is below `/sandbox` to the sandbox, all else to the service."""
+    """Sends what is below `/sandbox` to the sandbox, all else to the service.
+
+    Answers this machine's own names only: a page of anybody's whose name was pointed here (DNS
+    rebinding) would else read the demo's answers as its own.
+    """
 
     def __init__(self, service: FastAPI, sandbox: ASGIApp) -> None:
         self._service = service
@@ -75,12 +112,38 @@ class SideBySide:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One event of either; the lifespan is the service's."""
-        path = scope.get("path", "")
-        if scope["type"] == "http" and (path + "/").startswith(_SANDBOX_PATH + "/"):
+        if scope["type"] == "lifespan":
+            await self._service(scope, receive, send)
+        elif not _names_this_machine(scope):
+            await _misdirected(scope, receive, send)
+        elif (scope["path"] + "/").startswith(_SANDBOX_PATH + "/"):
             scope = {**scope, "root_path": scope.get("root_path", "") + _SANDBOX_PATH}
             await self._sandbox(scope, receive, send)
         else:
             await self._service(scope, receive, send)
+
+
+def _names_this_machine(scope: Scope) -> bool:
+    """Whether there is one Host header (RFC 9112 §3.2), and it names localhost or loopback."""
+    hosts: list[str] = [
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"host"
+    ]
+    if len(hosts) != 1:
+        return False
+    name = hosts[0].rpartition("]")[0].removeprefix("[") or hosts[0].partition(":")[0]
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
+    """421 (RFC 9110 §15.5.20); a WebSocket is closed before it opens."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    text = "igauth dev answers at http://localhost only.\n"
+    await PlainTextResponse(text, status_code=421)(scope, receive, send)
 
 
 def _sandbox_config(base_url: str) -> SandboxConfig:
@@ -93,13 +156,26 @@ def _sandbox_config(base_url: str) -> SandboxConfig:
     )
 
 
-def _kept_keys() -> str:
-    """The demo's key ring, made once; a file appears whole or not at all."""
+def _make_keys() -> bool:
+    """Makes the demo's key ring where there is none; True where there was one to put aside.
+
+    A file appears whole or not at all.
+    """
     path = STATE / "keys"
+    spoilt = path.exists() and not _are_keys(path)
+    if spoilt:
+        path.replace(f"{path}.old")
     if not path.exists():
         fresh = STATE / f"keys.{os.getpid()}"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(new_key_line() + "\n")
         fresh.rename(path)
-    return path.read_text().strip()
+    return spoilt
+
+
+def _are_keys(path: Path) -> bool:
+    try:
+        return bool(parse_key_lines(path.read_text()))
+    except ValueError:  # UnicodeDecodeError is one
+        return False

@@ -1,6 +1,7 @@
 """The trail of security events: ids only, and hashes for those who were erased."""
 
 import uuid
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
@@ -37,6 +38,34 @@ def add(
         "request_id": request_id,
     }
     tx.execute(ADD, values)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One event as stored."""
+
+    at: datetime
+    event: str
+    outcome: str | None
+    actor: str | None
+    person: str | None
+    connection: str | None
+    purpose: str | None
+    request_id: str | None
+
+
+def list_events(
+    tx: Transaction, *, since: datetime, person: str | None, actor: str | None, limit: int
+) -> list[AuditRow]:
+    """The newest events since then, oldest first; of one person, or by one actor, where named."""
+    statement = select(*(getattr(AuditEvent, each.name) for each in fields(AuditRow)))
+    statement = statement.where(AuditEvent.at >= since)
+    if person is not None:
+        statement = statement.where(AuditEvent.person == person)
+    if actor is not None:
+        statement = statement.where(AuditEvent.actor == actor)
+    newest = statement.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
+    return [AuditRow(*row) for row in reversed(tx.execute(newest).all())]
 
 
 def forget_person(tx: Transaction, person_id: PersonId, audit_hash: str) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from igauth.database_url import parse_database_url
 from igauth.errors import DatabaseUnavailable, Overloaded
 from igauth.store import postgres
 from igauth.store.sqlite import SqliteThread
@@ -46,8 +47,9 @@ class Database:
     """Opens lazily: making one does no I/O. `close()` ends every connection."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.address = parse_database_url(url)
+        self.url = make_url(self.address.url)
+        self.is_sqlite = self.address.is_sqlite
         self._engine: _Sqlite | _Postgres = _Sqlite(self) if self.is_sqlite else _Postgres(self)
         self._waiting = 0
         self._working: set[asyncio.Task[Any]] = set()
@@ -164,8 +166,11 @@ class _Sqlite:
 
 class _Postgres:
     def __init__(self, database: Database) -> None:
-        self._engine = postgres.open_engine(database.url)
-        self._reads = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        address = database.address
+        self._engine = postgres.open_engine(database.url, address.connect_args())
+        # Behind a pooler a statement and what it was prepared as meet in a transaction only.
+        each_by_itself = {} if address.pooled else {"isolation_level": "AUTOCOMMIT"}
+        self._reads = self._engine.execution_options(**each_by_itself)
 
     async def write(self, unit: Unit[Result]) -> Result:
         return await postgres.run(self._engine, unit)

@@ -1,6 +1,6 @@
 """PostgreSQL by asyncpg: one pool, units of work by SQLAlchemy's bridge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -16,12 +16,14 @@ LONGEST_WAIT_SECONDS: Final = 15
 """For a connection of the pool: as long as a callback may take (contract §8)."""
 
 
-def open_engine(url: URL) -> AsyncEngine:
+def open_engine(url: URL, given: Mapping[str, Any]) -> AsyncEngine:
     """The engine; connects at the first use. No ping before use: a dead connection is met by
-    the transaction's own repetition (`database`)."""
+    the transaction's own repetition (`database`). `given`: what DATABASE_URL says to the driver.
+    """
     options: dict[str, Any] = {
         "timeout": CONNECT_SECONDS,
         "command_timeout": STATEMENT_SECONDS,
+        **given,
     }
     return create_async_engine(
         url,

@@ -1,25 +1,19 @@
 """`igauth doctor`: a configuration from end to end, each finding with its mend."""
 
-from collections.abc import AsyncGenerator, Iterable
+import os
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
-from igauth.domain import Clock
+from igauth.domain import Clock, Provider
 from igauth.meta.door import Door
 from igauth.meta.errors import GraphError, GraphRefusal, GraphThrottled, Meaning
 from igauth.security.keyring import KeyRing
 from igauth.settings import Settings, SettingsRefused
 from igauth.store.database import Database
+from igauth.upkeep.database_faults import DatabaseRefused, check_address
+from igauth.upkeep.findings import Finding, not_well, setting_warnings, warning, well
+from igauth.upkeep.proxy_check import check_proxy
 from igauth.upkeep.startup import check_database, check_keys
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: whether it is well, what was found, and how to mend it."""
-
-    well: bool
-    subject: str
-    text: str
-    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +23,15 @@ class PermissionNote:
     permission: str
     purpose: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardUrl:
+    """An address to paste into Meta's dashboard, and the field that it is for."""
+
+    door: Provider
+    field: str
+    url: str
 
 
 _NOTES = {
@@ -52,92 +55,124 @@ _NOTES = {
         "sees Pages that belong to a business portfolio",
         "We find Instagram accounts whose Pages belong to the person's business portfolio.",
     ),
+    "instagram_business_basic": (
+        "reads the Instagram account's name, picture and counts",
+        "We show the person which Instagram professional account they connected.",
+    ),
+    "instagram_business_content_publish": (
+        "publishes to the Instagram account",
+        "We publish photos and videos to the person's Instagram account when they ask us to.",
+    ),
 }
 
 
-def permission_notes(settings: Settings) -> list[PermissionNote]:
+def permission_notes(scopes: Sequence[str]) -> list[PermissionNote]:
     """A note for each permission that a login asks for."""
-    unknown = ("asked for by FACEBOOK_SCOPES", "(describe what your application does with it)")
-    return [
-        PermissionNote(scope, *_NOTES.get(scope, unknown)) for scope in settings.facebook_scopes
-    ]
+    unknown = ("asked for by the settings", "(describe what your application does with it)")
+    return [PermissionNote(scope, *_NOTES.get(scope, unknown)) for scope in scopes]
 
 
-def dashboard_urls(settings: Settings) -> list[tuple[str, str]]:
-    """The three URLs to paste into Meta's dashboard."""
-    base = f"{settings.base_url}/auth/facebook"
+def dashboard_urls(settings: Settings, doors: Sequence[Provider]) -> list[DashboardUrl]:
+    """The three URLs to paste into Meta's dashboard, for each of these doors."""
+    fields = {
+        "Valid OAuth Redirect URI": "callback",
+        "Deauthorize callback URL": "deauthorize",
+        "Data deletion request URL": "data-deletion",
+    }
     return [
-        ("Valid OAuth Redirect URI", settings.redirect_uri),
-        ("Deauthorize callback URL", f"{base}/deauthorize"),
-        ("Data deletion request URL", f"{base}/data-deletion"),
+        DashboardUrl(door, field, f"{settings.base_url}/auth/{door}/{place}")
+        for door in doors
+        for field, place in fields.items()
     ]
 
 
 async def examine(
-    settings: Settings, database: Database, door: Door, clock: Clock
+    settings: Settings, database: Database, facebook: Door | None, clock: Clock
 ) -> AsyncGenerator[Finding]:
-    """Each check in turn; one that fails doesn't keep the next from being made."""
-    yield Finding(True, "settings", "complete and safe")
-    yield await _database(database)
+    """Each check in turn; one that fails doesn't keep the next from being made.
+
+    `facebook` is None where that door is closed.
+    """
+    yield well("settings", "complete and safe")
+    yield await _database(database, settings)
     yield await _keys(database, settings, clock)
-    yield await _app(door)
-    yield _version(settings, door)
-    yield _login_kind(settings)
-    for finding in _stand_ins(settings):
+    if facebook is not None:
+        yield await _app(facebook, settings)
+        yield _version(settings, facebook)
+        yield _login_kind(settings)
+    if settings.instagram_open:
+        yield well("Instagram app", "its id and secret can only be tried by a login")
+    if settings.outbound_proxy is not None:
+        yield await check_proxy(settings.outbound_proxy, _meta_url(settings))
+    for finding in (*setting_warnings(settings), *_stand_ins(settings)):
         yield finding
 
 
-async def _database(database: Database) -> Finding:
+def _meta_url(settings: Settings) -> str:
+    return settings.facebook_graph_url if settings.facebook_open else settings.instagram_graph_url
+
+
+async def _database(database: Database, settings: Settings) -> Finding:
     try:
+        check_address(settings.database)
         await check_database(database)
-    except SettingsRefused as refused:
-        return Finding(False, "database", _texts(refused), "run: igauth migrate")
-    return Finding(True, "database", "answers, and is at this program's version")
+    except DatabaseRefused as refused:
+        return not_well("database", refused.text, refused.mend)
+    return well("database", "answers, and is at this program's version")
 
 
 async def _keys(database: Database, settings: Settings, clock: Clock) -> Finding:
     try:
         await check_keys(database, KeyRing(settings.keys), clock)
+    except DatabaseRefused:
+        text = "could not be compared with the database"
+        return not_well("keys", text, "mend the database first")
     except SettingsRefused as refused:
         mend = "put the missing key back into KEYS, or the right bytes under its id"
-        return Finding(False, "keys", _texts(refused), mend)
-    except Exception as error:
-        return Finding(False, "keys", f"could not be compared ({type(error).__name__})")
-    return Finding(True, "keys", "fit everything that is stored")
+        return not_well("keys", "; ".join(str(fault) for fault in refused.faults), mend)
+    return well("keys", "fit everything that is stored")
 
 
-async def _app(door: Door) -> Finding:
+async def _app(facebook: Door, settings: Settings) -> Finding:
     try:
-        await door.check_app()
+        await facebook.check_app()
     except GraphThrottled:
-        return Finding(False, "Facebook app", "Facebook asks us to wait", "try again later")
+        return not_well("Facebook app", "Facebook asks us to wait", "try again later")
     except GraphRefusal as refusal:
         return _refused_app(refusal)
     except GraphError:
-        mend = "check the network, DNS and firewall towards FACEBOOK_GRAPH_URL"
-        return Finding(False, "Facebook app", "Facebook is not reachable", mend)
-    return Finding(True, "Facebook app", "id and secret are accepted")
+        return not_well("Facebook app", "Facebook is not reachable", _way_to_meta(settings))
+    return well("Facebook app", "id and secret are accepted")
+
+
+def _way_to_meta(settings: Settings) -> str:
+    if settings.outbound_proxy is not None:
+        return "check OUTBOUND_PROXY and what it lets through to FACEBOOK_GRAPH_URL"
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
+        return "set OUTBOUND_PROXY where a proxy leads out; HTTPS_PROXY is not heeded"
+    return "check the network, DNS and firewall towards FACEBOOK_GRAPH_URL"
 
 
 def _refused_app(refusal: GraphRefusal) -> Finding:
     if refusal.code == 101:
         text = "Facebook does not know FACEBOOK_CLIENT_ID, or the app is restricted or deleted"
-        return Finding(False, "Facebook app", text, "copy the app id from Meta's dashboard")
+        return not_well("Facebook app", text, "copy the app id from Meta's dashboard")
     if refusal.meaning is Meaning.MISCONFIGURED:
         text = "Facebook refuses FACEBOOK_CLIENT_SECRET"
-        return Finding(False, "Facebook app", text, "copy the app secret from Meta's dashboard")
+        return not_well("Facebook app", text, "copy the app secret from Meta's dashboard")
     text = f"Facebook refused with code {refusal.code}"
-    return Finding(False, "Facebook app", text, "look the code up in Meta's error reference")
+    return not_well("Facebook app", text, "look the code up in Meta's error reference")
 
 
-def _version(settings: Settings, door: Door) -> Finding:
-    asked, served = settings.facebook_api_version, door.served_version
+def _version(settings: Settings, facebook: Door) -> Finding:
+    asked, served = settings.facebook_api_version, facebook.served_version
     if served is None:
-        return Finding(False, "Graph version", "unknown, because no call was answered")
+        text = "unknown, because no call was answered"
+        return not_well("Graph version", text, "mend the way to Facebook first")
     if served != asked:
         text = f"{served} is served, though {asked} was asked for"
-        return Finding(False, "Graph version", text, "set FACEBOOK_API_VERSION to a live version")
-    return Finding(True, "Graph version", f"{served}, as asked")
+        return not_well("Graph version", text, "set FACEBOOK_API_VERSION to a live version")
+    return well("Graph version", f"{served}, as asked")
 
 
 def _login_kind(settings: Settings) -> Finding:
@@ -148,14 +183,10 @@ def _login_kind(settings: Settings) -> Finding:
             f"Facebook Login for Business, configuration {settings.facebook_config_id}; "
             "its token type must be 'User access token' (a system-user token is refused at login)"
         )
-    return Finding(True, "Login configuration", text)
+    return well("Login configuration", text)
 
 
-def _stand_ins(settings: Settings) -> Iterable[Finding]:
+def _stand_ins(settings: Settings) -> Iterator[Finding]:
     if settings.allow_fake_facebook:
         text = "ALLOW_FAKE_FACEBOOK is on: logins may go to a stand-in"
-        yield Finding(False, "Facebook", text, "unset it wherever real people log in")
-
-
-def _texts(refused: SettingsRefused) -> str:
-    return "; ".join(str(fault) for fault in refused.faults)
+        yield warning("Facebook", text, "unset it wherever real people log in")

@@ -1,37 +1,66 @@
 """What must be true before a process serves: database at head, key ring fitting its rows."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from igauth.domain import Clock
-from igauth.errors import IgAuthError, NotReady
+from igauth.errors import NotReady
 from igauth.security.keyring import KeyRing
 from igauth.settings import Fault, SettingsRefused
 from igauth.store import migrations, sealed
 from igauth.store.database import Database, Transaction
+from igauth.upkeep.database_faults import DatabaseRefused, refusal_for
 
 _READY_SECONDS = 1.0
 
 
 async def check_database(database: Database) -> None:
-    """Raises SettingsRefused for a database that is behind, ahead, or doesn't answer."""
-    try:
-        current = await migrations.current_revision(database)
-    except IgAuthError:
-        raise SettingsRefused([Fault("DATABASE_URL", "the database does not answer")]) from None
-    if not migrations.is_known(current):
-        raise SettingsRefused(
-            [
-                Fault(
-                    "DATABASE_URL",
-                    "the database was migrated by a newer program; upgrade this one, "
-                    "then run: igauth migrate",
-                )
-            ]
-        )
+    """Raises DatabaseRefused for a database that is behind, ahead, or can't be used, with why."""
+    current = await _revision(database)
     if current != migrations.head_revision():
-        raise SettingsRefused(
-            [Fault("DATABASE_URL", "the database is behind this program; run: igauth migrate")]
+        raise DatabaseRefused("the database is behind this program", "run: igauth migrate")
+
+
+def bring_to_head(url: str) -> None:
+    """Migrates the database; several at once are safe. Blocks.
+
+    Raises DatabaseRefused for one that a newer program migrated, or that can't be used.
+    """
+    asyncio.run(_refuse_newer(url))
+    with _told():
+        migrations.upgrade(url)
+
+
+async def _refuse_newer(url: str) -> None:
+    database = Database(url)
+    try:
+        await _revision(database)
+    finally:
+        await database.close()
+
+
+async def _revision(database: Database) -> str | None:
+    with _told():
+        current = await migrations.current_revision(database)
+    if not migrations.is_known(current):
+        raise DatabaseRefused(
+            "the database was migrated by a newer program",
+            "upgrade this one, then run: igauth migrate",
         )
+    return current
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """DatabaseRefused, with cause and mend, in place of what a driver raises."""
+    try:
+        yield
+    except Exception as error:
+        refusal = refusal_for(error)
+        if refusal is None:
+            raise
+        raise refusal from None
 
 
 async def check_keys(
@@ -42,9 +71,8 @@ async def check_keys(
     `rotating` may lack keys: it is how a lost one is mended. Notes the check value of every key
     that is new to this database.
     """
-    known, needed = await database.read(
-        lambda tx: (sealed.check_values(tx), sealed.kids_in_use(tx))
-    )
+    with _told():
+        known, needed = await database.read(_kids)
     faults = [*_changed(ring, known), *([] if rotating else _lacking(ring, needed))]
     if faults:
         raise SettingsRefused(faults)
@@ -56,6 +84,10 @@ async def check_keys(
 
     if fresh:
         await database.write(note)
+
+
+def _kids(tx: Transaction) -> tuple[dict[str, str], frozenset[str]]:
+    return sealed.check_values(tx), sealed.kids_in_use(tx)
 
 
 async def check_ready(database: Database, ring: KeyRing) -> None:
