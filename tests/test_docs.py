@@ -34,7 +34,6 @@ from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
 from igauth.login.attempts import MOST_ATTEMPTS, MOST_BYTES
 from igauth.login.flow import CALLBACK_SECONDS
 from igauth.login.return_to import LONGEST
-from igauth.login.sessions import MOST_SESSIONS
 from igauth.meta.calls import Budgets
 from igauth.meta.facebook.paging import MOST_ENTRIES
 from igauth.observability import Metrics

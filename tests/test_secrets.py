@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 
 import igauth
 from igauth.domain import utc_now
-from igauth.login.attempts import Attempts
+from igauth.login.attempts import Attempts, Wish
 from igauth.security.keyring import KeyRing
 from tests.keys import KEY
 
@@ -98,7 +98,7 @@ def test_no_class_shows_a_secret() -> None:
 def test_a_login_attempt_shows_none_of_its_secrets() -> None:
     """Started, recognised, signed: neither state, verifier, session id nor cookie."""
     attempts = Attempts(KeyRing([KEY]), secure=True, clock=utc_now)
-    new = attempts.start("https://app.test/", popup=False, reconnect=None, cookies={})
+    new = attempts.start(Wish("https://app.test/"), begun_under=None, cookies={})
     attempt = attempts.recognise(new.state, {new.cookie_name: new.cookie_value})
     shown = f"{new} {new!r} {attempt} {attempt!r} {attempt.signed!r}"
 

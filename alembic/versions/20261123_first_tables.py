@@ -154,7 +154,8 @@ def upgrade() -> None:
             "provider IN ('facebook', 'instagram')", name=op.f("ck_connections_provider")
         ),
         sa.CheckConstraint(
-            "status IN ('active', 'expiring', 'reconnect_required', 'checkpoint_required', 'revoked')",
+            "status IN ('active', 'expiring', 'reconnect_required', "
+            "'checkpoint_required', 'revoked')",
             name=op.f("ck_connections_status"),
         ),
         sa.ForeignKeyConstraint(

@@ -7,7 +7,8 @@ import pytest
 
 from igauth.api.limiting import MOST_WINDOWS, Limiter, client_key
 from igauth.errors import RateLimited
-from igauth.rates import Rate, Settings
+from igauth.rates import Rate
+from igauth.settings import Settings
 from tests.api.steps import steps_of
 from tests.stage import Stage, error_of, make_settings, open_stage
 

@@ -61,6 +61,8 @@ def due_login(stage: Stage, subject: Subject, token: str) -> NewLogin:
         session=NewSession(SessionHash(name), None, expires_at=now, ends_at=now),
         state_hash=name,
         ended_sessions=(),
+        adding_under=(),
+        idle_since=now,
         cancelled_revocations=(),
         reconnect=None,
         request_id=None,

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from igauth.api.limiting import Limiter
+from igauth.rates import Rate
 from igauth.security.signed_request import SignedRequestRefused, parse_signed_request
-from igauth.settings import Rate
 from igauth.store.models import Base
 from tests.stage import Browser, Stage, error_of
 

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
+from igauth.store.receipts import ReceiptRow
 from sqlalchemy import select
 
 from igauth.domain import PersonId
 from igauth.store import audit, receipts
 from igauth.store.database import Database
 from igauth.store.models import AuditEvent
-from igauth.store.receipts import ReceiptRow
 from tests.store.rows import LATER, NOW
 
 RECEIPT = ReceiptRow("h1", "deleted", NOW, LATER)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from igauth.errors import NotANavigation
 from igauth.login.return_to import in_ascii
-from igauth.settings import is_loopback
+from igauth.origins import is_loopback
 
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::\d{1,5})?", re.I)
 

@@ -45,8 +45,7 @@ def sandbox(host: str, port: int, public_url: str | None, state: str | None) -> 
     from igauth.cli.server import claim, run_server
     from igauth.observability import configure_logging
     from igauth.origins import origin_of
-    from igauth.sandbox.app import Sandbox
-    from igauth.sandbox.app import config_from
+    from igauth.sandbox.app import Sandbox, config_from
 
     public_url = public_url or f"http://localhost:{port}"
     try:

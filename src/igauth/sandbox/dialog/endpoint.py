@@ -48,7 +48,7 @@ class LoginDialog:
     async def __call__(self, request: Request) -> Response:
         """Answer GET and POST of the dialog."""
         form = await _form(request)
-        key = form.get("person", [request.cookies.get(_COOKIE, "")])[0]
+        key = form.get("person", [_kept(request)])[0]
         person = self.state.world.person(key) if self.state.world.known(key) else None
         call = self.state.calls.begin(self._log_entry(request, person))
         try:
@@ -227,3 +227,9 @@ def _chosen(form: Form, person: Person, kind: str) -> frozenset[str] | None:
 def _values(form: Form, name: str) -> list[str]:
     """A repeated field; commas inside a value separate as well."""
     return [part for value in form.get(name, []) for part in value.split(",") if part]
+
+
+def _kept(request: Request) -> str:
+    """The person of the sandbox's cookie. Our own keys are never quoted, so splitting is all."""
+    pairs = (pair.partition("=") for pair in request.headers.get("cookie", "").split("; "))
+    return next((value for name, _, value in pairs if name == _COOKIE), "")
