@@ -26,6 +26,7 @@ from igauth.api.problems import (
 )
 from igauth.api.schemas import Problem
 from igauth.bootstrap import Wiring, open_services
+from igauth.domain import Provider
 from igauth.observability import Metrics, configure_logging, silence_access_log
 from igauth.settings import ServeSettings, Settings, load
 from igauth.upkeep import loops
@@ -83,6 +84,9 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     for router in (login.router, callbacks.router, me.router, operations.router):
         app.include_router(router)
+    for door in settings.open_doors or tuple(Provider):  # none: only to be documented
+        app.include_router(login.ROUTERS[door])
+        app.include_router(callbacks.door_router(door))
     if settings.api_docs:
         app.include_router(operations.docs_router)
     if settings.example_app:

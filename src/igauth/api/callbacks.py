@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from igauth.api.deps import ClientKey, EdgeDep, ServicesDep
+from igauth.api.deps import ClientKey, Edge, EdgeDep, ServicesDep
 from igauth.api.documented import problems
 from igauth.api.ids import ConfirmationCodeInPath
 from igauth.api.pages import page
@@ -27,9 +27,9 @@ from igauth.security.signed_request import (
 from igauth.store.people import SignInRow
 from igauth.store.signed_requests import ReceiptRow
 
-_DEAUTHORIZE = "/auth/facebook/deauthorize"
-_DELETION = "/auth/facebook/data-deletion"
-PATHS = frozenset({_DEAUTHORIZE, _DELETION})
+_DEAUTHORIZE, _DELETION = "deauthorize", "data-deletion"
+_STATUS = "/auth/facebook/data-deletion"
+PATHS = frozenset(f"/auth/{door}/{name}" for door in Provider for name in (_DEAUTHORIZE, _DELETION))
 _FORM = "application/x-www-form-urlencoded"
 _MESSAGES = {
     Outcome.DELETED: "Everything that this service had stored about you was deleted.",
@@ -56,52 +56,60 @@ _BODY = {
     }
 }
 
+_SIGNED = problems(BadSignedRequest, RateLimited, UnsupportedMediaType)
+_OK: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"example": {"status": "ok"}}}}
+}
+
 router = APIRouter(tags=["meta callbacks"])
 
 
-@router.get(_DEAUTHORIZE, summary="Meta's probe", include_in_schema=False)
-@router.get(_DELETION, summary="Meta's probe", include_in_schema=False)
-async def answer_probe() -> dict[str, str]:
-    """The dashboard asks by GET whether somebody is there."""
-    return {"status": "ok"}
+def door_router(door: Provider) -> APIRouter:
+    """The callbacks of one door; both doors' deletions share one status page."""
+    made, app = APIRouter(tags=["meta callbacks"]), door.capitalize()
 
+    @made.get(_path(door, _DEAUTHORIZE), name=f"probe_{door}_deauthorize", include_in_schema=False)
+    @made.get(_path(door, _DELETION), name=f"probe_{door}_deletion", include_in_schema=False)
+    async def answer_probe() -> dict[str, str]:
+        """The dashboard asks by GET whether somebody is there."""
+        return {"status": "ok"}
 
-@router.post(
-    _DEAUTHORIZE,
-    summary="Meta: a person removed the app",
-    openapi_extra=_BODY,
-    responses={
-        200: {"content": {"application/json": {"example": {"status": "ok"}}}},
-        **problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
-    },
-)
-async def deauthorize(
-    request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
-) -> dict[str, str]:
-    """Ends the person's connection and sessions; the same answer for people we don't know."""
-    text, signed = await _signed(request, edge, client)
-    await services.ending.deauthorize(text, signed, _who(services, signed))
-    return {"status": "ok"}
+    @made.post(
+        _path(door, _DEAUTHORIZE),
+        name=f"deauthorize_{door}",
+        summary=f"Meta: a person removed the app ({app} Login)",
+        openapi_extra=_BODY,
+        responses={**_OK, **_SIGNED},
+    )
+    async def deauthorize(
+        request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
+    ) -> dict[str, str]:
+        """Ends the person's connection and sessions; the same answer for people we don't know."""
+        text, signed = await _signed(request, edge, client, door)
+        await services.ending.deauthorize(text, signed, _who(services, door, signed))
+        return {"status": "ok"}
 
+    @made.post(
+        _path(door, _DELETION),
+        name=f"request_{door}_deletion",
+        summary=f"Meta: a person wants their data deleted ({app} Login)",
+        openapi_extra=_BODY,
+        responses=_SIGNED,
+    )
+    async def request_deletion(
+        request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
+    ) -> DeletionAnswer:
+        """Deletes what is stored, and tells where the person can see that it was."""
+        text, signed = await _signed(request, edge, client, door)
+        code = await services.ending.delete_data(text, signed, _who(services, door, signed))
+        url = f"{services.settings.base_url}{_STATUS}/{code}"
+        return DeletionAnswer(url=url, confirmation_code=code)
 
-@router.post(
-    _DELETION,
-    summary="Meta: a person wants their data deleted",
-    openapi_extra=_BODY,
-    responses=problems(BadSignedRequest, RateLimited, UnsupportedMediaType),
-)
-async def request_deletion(
-    request: Request, edge: EdgeDep, services: ServicesDep, client: ClientKey
-) -> DeletionAnswer:
-    """Deletes what is stored, and tells where the person can see that it was."""
-    text, signed = await _signed(request, edge, client)
-    code = await services.ending.delete_data(text, signed, _who(services, signed))
-    url = f"{services.settings.base_url}{_DELETION}/{code}"
-    return DeletionAnswer(url=url, confirmation_code=code)
+    return made
 
 
 @router.get(
-    f"{_DELETION}/{{code}}",
+    f"{_STATUS}/{{code}}",
     summary="What became of a deletion request",
     response_model=DeletionStatus,
     responses={
@@ -129,14 +137,20 @@ def _status(code: str, receipt: ReceiptRow) -> DeletionStatus:
     )
 
 
-async def _signed(request: Request, edge: EdgeDep, client: ClientKey) -> tuple[str, SignedRequest]:
+def _path(door: Provider, name: str) -> str:
+    return f"/auth/{door}/{name}"
+
+
+async def _signed(
+    request: Request, edge: Edge, client: str, door: Provider
+) -> tuple[str, SignedRequest]:
     """The one `signed_request` of the form, text and content. Raises BadSignedRequest."""
     content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
     if content_type != _FORM:
         raise UnsupportedMediaType
     try:
         text = _field(await request.body())
-        _, app_secret = edge.services.settings.app
+        _, app_secret = edge.services.settings.app_of(door)
         return text, parse_signed_request(text, app_secret.get_secret_value())
     except SignedRequestRefused as refused:
         edge.login_limit.hit(client)
@@ -144,10 +158,10 @@ async def _signed(request: Request, edge: EdgeDep, client: ClientKey) -> tuple[s
         raise BadSignedRequest from None
 
 
-def _who(services: Services, signed: SignedRequest) -> SignInRow:
-    """The subject that Meta speaks of, at Facebook's door."""
-    app_id, _ = services.settings.app
-    return SignInRow(Provider.FACEBOOK, app_id, Subject(signed.user_id))
+def _who(services: Services, door: Provider, signed: SignedRequest) -> SignInRow:
+    """The subject that Meta speaks of, at this door."""
+    app_id, _ = services.settings.app_of(door)
+    return SignInRow(door, app_id, Subject(signed.user_id))
 
 
 def _field(body: bytes) -> str:

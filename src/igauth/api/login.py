@@ -1,9 +1,10 @@
 """Logging in and out over HTTP (contract §3, §5)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from igauth.api.deps import (
@@ -30,53 +31,132 @@ from igauth.errors import (
     RateLimited,
     ReturnToNotAllowed,
 )
-from igauth.login.flow import Arrival, LoginEnd
+from igauth.login.flow import Arrival, LoginEnd, StartWish
 from igauth.observability import REQUEST_ID
 from igauth.settings import origin_of
 
 router = APIRouter(tags=["login"])
-_SINGLE = ("return_to", "mode", "prompt", "reconnect")
+facebook_router = APIRouter(tags=["login"])
+instagram_router = APIRouter(tags=["login"])
+ROUTERS = {Provider.FACEBOOK: facebook_router, Provider.INSTAGRAM: instagram_router}
+"""The routes of each door; those of a closed one aren't there."""
+
+_SINGLE = ("return_to", "mode", "prompt", "reconnect", "link")
+_STARTED: dict[int | str, dict[str, Any]] = {
+    302: {"description": "To Meta's login dialog"},
+    307: {"description": "To the same address at BASE_URL, from another loopback name"},
+    **problems(ReturnToNotAllowed, NotANavigation, RateLimited),
+}
+_ENDED: dict[int | str, dict[str, Any]] = {
+    303: {"description": "To `return_to`, with a session or with `error`"},
+    200: {"description": "In `popup` mode: a page that tells its opener, and closes"},
+    **problems(RateLimited),
+}
 
 
-@router.get(
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What every step of a login is told by the request itself."""
+
+    request: Request
+    edge: Edge
+    client: str
+    jar: Mapping[str, str] = field(repr=False)
+    session_id: str | None = field(repr=False)
+
+
+async def _visit(
+    request: Request, edge: EdgeDep, client: ClientKey, jar: CookieJar, session_id: SessionId
+) -> Visit:
+    return Visit(request, edge, client, jar, session_id)
+
+
+VisitDep = Annotated[Visit, Depends(_visit)]
+ReturnTo = Annotated[
+    str | None, Query(description="Where the login ends; an allowed URL or a path")
+]
+Mode = Literal["redirect", "popup"]
+Reconnect = Annotated[str | None, Query(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+
+@facebook_router.get(
     "/auth/facebook",
-    summary="Start a login",
+    summary="Start a login with Facebook",
     status_code=302,
     response_class=Response,
-    responses={
-        302: {"description": "To Facebook's login dialog"},
-        307: {"description": "To the same address at BASE_URL, from another loopback name"},
-        **problems(ReturnToNotAllowed, NotANavigation, RateLimited),
-    },
+    responses=_STARTED,
 )
-async def start_login(
-    request: Request,
-    edge: EdgeDep,
-    services: ServicesDep,
-    client: ClientKey,
-    jar: CookieJar,
-    return_to: Annotated[
-        str | None, Query(description="Where the login ends; an allowed URL or a path")
-    ] = None,
-    mode: Annotated[Literal["redirect", "popup"], Query()] = "redirect",
-    prompt: Annotated[Literal["select", "reauthorize"] | None, Query()] = None,
-    reconnect: Annotated[
-        str | None, Query(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")
-    ] = None,
+async def start_facebook_login(
+    visit: VisitDep,
+    return_to: ReturnTo = None,
+    mode: Mode = "redirect",
+    prompt: Literal["select", "reauthorize"] | None = None,
+    reconnect: Reconnect = None,
+    link: Annotated[
+        bool, Query(description="Add Facebook to the person who is logged in, if they have none")
+    ] = False,
 ) -> Response:
     """Send the browser itself here (a link, not a fetch); it comes back to `return_to`."""
-    check_navigation(request)
-    _refuse_repeated(request)
-    if (elsewhere := way_home(request, services.settings.base_url)) is not None:
+    adding_to = visit.session_id if link else None
+    wish = StartWish(return_to, mode == "popup", prompt, reconnect, adding_to)
+    return _start(visit, Provider.FACEBOOK, wish)
+
+
+@instagram_router.get(
+    "/auth/instagram",
+    summary="Start a login with Instagram",
+    status_code=302,
+    response_class=Response,
+    responses=_STARTED,
+)
+async def start_instagram_login(
+    visit: VisitDep,
+    return_to: ReturnTo = None,
+    mode: Mode = "redirect",
+    prompt: Literal["select"] | None = None,
+    reconnect: Reconnect = None,
+) -> Response:
+    """The same for an Instagram account without a Page. Whoever is logged in adds it."""
+    wish = StartWish(return_to, mode == "popup", prompt, reconnect, visit.session_id)
+    return _start(visit, Provider.INSTAGRAM, wish)
+
+
+@facebook_router.get(
+    "/auth/facebook/callback",
+    summary="End a login with Facebook",
+    status_code=303,
+    response_class=Response,
+    responses=_ENDED,
+)
+async def complete_facebook_login(
+    visit: VisitDep, user_agent: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Response:
+    """Facebook sends the browser here; nobody else should."""
+    return await _complete(visit, Provider.FACEBOOK, user_agent)
+
+
+@instagram_router.get(
+    "/auth/instagram/callback",
+    summary="End a login with Instagram",
+    status_code=303,
+    response_class=Response,
+    responses=_ENDED,
+)
+async def complete_instagram_login(
+    visit: VisitDep, user_agent: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Response:
+    """Instagram sends the browser here; nobody else should."""
+    return await _complete(visit, Provider.INSTAGRAM, user_agent)
+
+
+def _start(visit: Visit, door: Provider, wish: StartWish) -> Response:
+    services, edge = visit.edge.services, visit.edge
+    check_navigation(visit.request)
+    _refuse_repeated(visit.request)
+    if (elsewhere := way_home(visit.request, services.settings.base_url)) is not None:
         return elsewhere
-    edge.login_limit.hit(client)
-    started = services.logins[Provider.FACEBOOK].start(
-        return_to=return_to,
-        popup=mode == "popup",
-        prompt=prompt,
-        reconnect=reconnect,
-        cookies=jar,
-    )
+    edge.login_limit.hit(visit.client)
+    started = services.logins[door].start(wish, visit.jar)
     response = redirect(302, started.location)
     for name in started.dropped_cookies:
         edge.cookies.clear(response, name)
@@ -84,31 +164,11 @@ async def start_login(
     return response
 
 
-@router.get(
-    "/auth/facebook/callback",
-    summary="End a login",
-    status_code=303,
-    response_class=Response,
-    responses={
-        303: {"description": "To `return_to`, with a session or with `error`"},
-        200: {"description": "In `popup` mode: a page that tells its opener, and closes"},
-        **problems(RateLimited),
-    },
-)
-async def complete_login(
-    request: Request,
-    edge: EdgeDep,
-    services: ServicesDep,
-    client: ClientKey,
-    jar: CookieJar,
-    session_id: SessionId,
-    user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Response:
-    """Facebook sends the browser here; nobody else should."""
-    end = await services.logins[Provider.FACEBOOK].complete(
-        _arrival(request, jar, session_id, user_agent)
-    )
-    _limit(edge, client, end)
+async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Response:
+    edge, services = visit.edge, visit.edge.services
+    arrival = _arrival(visit.request, visit.jar, visit.session_id, user_agent)
+    end = await services.logins[door].complete(arrival)
+    _limit(edge, visit.client, end)
     outcome = "ok" if end.failure is None else end.failure.code
     services.metrics.logins.labels(outcome).inc()
     response = _popup_page(end) if end.popup else _redirect(end)
@@ -122,10 +182,12 @@ async def complete_login(
 @router.get("/auth/session", summary="Who is logged in", responses=problems())
 async def get_session(viewer: OptionalViewer, services: ServicesDep) -> SessionState:
     """Whether this browser is logged in. Never 401."""
+    urls = {door: f"{services.settings.base_url}/auth/{door}" for door in services.logins}
     return SessionState(
         authenticated=viewer is not None,
         user=None if viewer is None else person_out(viewer.person),
-        login_url=f"{services.settings.base_url}/auth/facebook",
+        login_url=next(iter(urls.values())),
+        login_urls=urls,
     )
 
 

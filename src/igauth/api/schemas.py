@@ -191,12 +191,18 @@ class SessionState(Shape):
     """Whether this browser is logged in; asking never fails for want of a session."""
 
     model_config = _example(
-        {"authenticated": True, "user": _PERSON, "login_url": "http://localhost:8000/auth/facebook"}
+        {
+            "authenticated": True,
+            "user": _PERSON,
+            "login_url": "http://localhost:8000/auth/facebook",
+            "login_urls": {"facebook": "http://localhost:8000/auth/facebook"},
+        }
     )
 
     authenticated: bool
     user: PersonOut | None
     login_url: str
+    login_urls: dict[Provider, str]
 
 
 class SessionOut(Shape):

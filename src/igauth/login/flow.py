@@ -46,6 +46,18 @@ _CANCELLED_BY_DIALOG: Final = "4201"
 
 
 @dataclass(frozen=True, slots=True)
+class StartWish:
+    """What whoever starts a login asks for. `return_to` isn't vetted yet; `adding_to`: the
+    session whose person is to gain what the login brings (contract §10)."""
+
+    return_to: str | None = None
+    popup: bool = False
+    prompt: str | None = None
+    reconnect: str | None = None
+    adding_to: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class StartedLogin:
     """Where to send the browser, the cookie it needs, and the cookies that it must drop."""
 
@@ -108,26 +120,16 @@ class LoginFlow:
         self._background = background
         self._callback_seconds = callback_seconds
 
-    def start(
-        self,
-        *,
-        return_to: str | None,
-        popup: bool,
-        prompt: str | None,
-        reconnect: str | None,
-        cookies: Mapping[str, str],
-        adding_to: str | None = None,
-    ) -> StartedLogin:
+    def start(self, asked: StartWish, cookies: Mapping[str, str]) -> StartedLogin:
         """A new attempt. Raises ReturnToNotAllowed; writes nothing, asks nobody.
 
-        `adding_to`: the session whose person is to gain what the login brings (contract §10).
         Idle connections to Meta are opened meanwhile, so that the callback finds them warm.
         """
-        wish = Wish(self._addresses.vet(return_to), popup, reconnect)
-        begun_under = next(iter(self._sessions.hashes(adding_to)), None)
+        wish = Wish(self._addresses.vet(asked.return_to), asked.popup, asked.reconnect)
+        begun_under = next(iter(self._sessions.hashes(asked.adding_to)), None)
         attempt = self._attempts.start(wish, begun_under=begun_under, cookies=cookies)
         location = self._door.dialog_address(
-            state=attempt.state, code_challenge=attempt.code_challenge, prompt=prompt
+            state=attempt.state, code_challenge=attempt.code_challenge, prompt=asked.prompt
         )
         self._background.spawn(self._door.warm())
         return StartedLogin(
