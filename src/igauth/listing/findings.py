@@ -148,13 +148,14 @@ class Findings:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was found, not even a reason."""
-        return not (self._pages or self._accounts or self._unread)
+        """Whether no Page and no account was found."""
+        return not (self._pages or self._accounts)
 
     def snapshot(self, now: datetime) -> Listing | None:
         """The listing so far; None while no source has told anything."""
-        is_silent = self._first is None or self._first in self._pending
-        return None if self.is_empty and is_silent else self.listing(now)
+        is_silent = self.is_empty and not self._unread
+        is_due = self._first is not None and self._first not in self._pending
+        return None if is_silent and not is_due else self.listing(now)
 
     def listing(self, now: datetime) -> Listing:
         """Everything found, merged, ordered and explained."""

@@ -176,7 +176,7 @@ class Findings(Protocol):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was found, not even a reason."""
+        """Whether no Page and no account was found."""
         ...
 
 

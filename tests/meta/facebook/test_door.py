@@ -330,6 +330,20 @@ async def test_a_blocked_app_is_no_fresh_listing() -> None:
     assert status_of(caught.value) is None
 
 
+@pytest.mark.parametrize("pages", [("11",), ("11", "12")])
+@pytest.mark.parametrize("fault", [refusal(100, message="(#100) Invalid parameter"), BUSY])
+async def test_where_everything_refuses_it_is_no_listing(
+    fault: Answer, pages: tuple[str, ...]
+) -> None:
+    """Rows for each Page once known would hide that nobody answered (contract §6)."""
+    known = GrantFacts(granular=GranularScopes({"pages_show_list": pages}))
+    graph = kept(debug_token=fault, me__accounts=fault, batch=fault, **{"11": fault})
+    with pytest.raises(GraphRefusal) as caught:
+        await graph.door().discover(TOKEN, findings(), known)
+
+    assert caught.value.endpoint == "me/accounts"
+
+
 async def test_a_walk_that_is_given_up_leaves_nothing_behind() -> None:
     """The walk's bound ends its debug_token as well."""
 
