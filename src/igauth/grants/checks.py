@@ -217,13 +217,14 @@ def live_grant(
     A token without a date, or short-lived, is looked at again soon after a login (`row` None).
     """
     granted = facts.permissions or (permissions(row) if row else Permissions())
+    dates = facts if facts.speaks_of_dates or row is None else row
     settled = row is not None or not (upgrade_pending or facts.token_expires_at is None)
     return Grant(
         status=ConnectionStatus.ACTIVE,
         cause=None,
         upgrade_pending=upgrade_pending,
-        token_expires_at=facts.token_expires_at,
-        data_access_expires_at=facts.data_access_expires_at,
+        token_expires_at=dates.token_expires_at,
+        data_access_expires_at=dates.data_access_expires_at,
         granted_scopes=granted.granted,
         declined_scopes=granted.declined,
         granular=facts.granular,

@@ -85,6 +85,8 @@ class GrantRules:
         status = self.status(row, now)
         if status in DEAD:
             return ReconnectRequired(action_url=self.reconnect_url(row, now))
+        if row.cause is ConnectionCause.APP_ACCESS_MISSING:
+            return CheckpointRequired.by_the_operator()
         if status is ConnectionStatus.CHECKPOINT_REQUIRED:
             return CheckpointRequired.at(row.provider)
         return None

@@ -120,14 +120,16 @@ class Findings:
         """An account that was read by its own id."""
         self._remember(replace(account, sources=frozenset({source})))
 
-    def add_unread_page(self, page_id: PageId, error: GraphError) -> None:
+    def add_unread_page(self, page_id: PageId, error: GraphError, source: Source) -> None:
         """A granted Page whose node can't be read."""
-        row = _unread(error, NotListedReason.PAGE_UNAVAILABLE, Source.GRANULAR_PAGES)
+        row = _unread(error, NotListedReason.PAGE_UNAVAILABLE, source)
         self._unread.append(replace(row, page=Page(page_id)))
 
-    def add_unread_account(self, account_id: InstagramAccountId, error: GraphError) -> None:
-        """A granted account whose node can't be read."""
-        row = _unread(error, NotListedReason.INSTAGRAM_UNREACHABLE, Source.GRANULAR_INSTAGRAM)
+    def add_unread_account(
+        self, account_id: InstagramAccountId, error: GraphError, source: Source
+    ) -> None:
+        """A granted account whose node can't be read, or used."""
+        row = _unread(error, NotListedReason.INSTAGRAM_UNREACHABLE, source)
         self._unread.append(replace(row, instagram_account_id=account_id))
 
     def add_malformed(self, source: Source, page_id: PageId | None = None) -> None:

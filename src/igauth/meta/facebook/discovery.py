@@ -173,7 +173,7 @@ class Discovery:
         elif obstacle_of(outcome) is None:
             self._fail(outcome, Source.GRANULAR_PAGES)
         else:
-            self._findings.add_unread_page(page_id, outcome)
+            self._findings.add_unread_page(page_id, outcome, Source.GRANULAR_PAGES)
 
     def _fail_reading(self, source: Source, error: GraphError) -> None:
         self._asked.add(source)
@@ -197,7 +197,7 @@ class Discovery:
         elif obstacle_of(outcome) is None:
             self._fail(outcome, Source.GRANULAR_INSTAGRAM)
         else:
-            self._findings.add_unread_account(account_id, outcome)
+            self._findings.add_unread_account(account_id, outcome, Source.GRANULAR_INSTAGRAM)
 
     # -- business portfolios
 
