@@ -28,7 +28,7 @@ from igauth.meta.errors import ErrorEnvelope, GraphError, GraphRefusal, GraphUna
 from igauth.meta.instagram.dialog import Dialog
 from igauth.meta.instagram.profile import ME, Profile, Profiles
 from igauth.meta.instagram.tokens import SHORT_LIFE, InstagramApp, TokenCalls
-from igauth.meta.side_by_side import begin, ended
+from igauth.meta.side_by_side import abandon, begin
 from igauth.meta.verdicts import log_failure, status_of, verdict_of
 
 WARM_CONNECTIONS: Final = 2
@@ -105,11 +105,16 @@ class InstagramDoor:
         token = UserToken(issued.access_token)
         upgrading = begin(self._upgraded(token))
         profiling = begin(self._profiles.fetch(token, Purpose.LOGIN))
-        await ended(upgrading, profiling)
-        profile = profiling.result()
-        if not profile.is_professional:
-            raise NotProfessional
-        upgraded = upgrading.result()
+        try:
+            await asyncio.wait((profiling,))
+            profile = profiling.result()
+            if not profile.is_professional:
+                raise NotProfessional
+            await asyncio.wait((upgrading,))
+            upgraded = upgrading.result()
+        except BaseException:
+            await abandon(upgrading, profiling)
+            raise
         _add(profile, findings)
         discovery = begin(_no_more())
         await discovery
