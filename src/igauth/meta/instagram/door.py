@@ -61,6 +61,27 @@ class InstagramDoor:
         self._tokens = TokenCalls(graph, app, token_url=token_url, clock=clock)
         self._profiles = Profiles(graph, pictures)
 
+    @classmethod
+    def of(cls, settings: Settings, new_client: NewClient, clock: Clock) -> "InstagramDoor":
+        """The door that the settings describe."""
+        app = InstagramApp(*settings.app_of(Provider.INSTAGRAM))
+        version = settings.instagram_api_version
+        host = GraphHost(settings.instagram_graph_url, version, VERSION_HEADER, PAUSES)
+        stand_ins = (settings.instagram_authorize_url, settings.instagram_graph_url)
+        return cls(
+            new_client(host, sign=lambda _: {}),
+            app,
+            Dialog(
+                settings.instagram_authorize_url,
+                app.client_id,
+                settings.redirect_uri_of(Provider.INSTAGRAM),
+                settings.instagram_scopes,
+            ),
+            token_url=settings.instagram_token_url,
+            pictures=("https://", *(stand_ins if settings.allow_fake_facebook else ())),
+            clock=clock,
+        )
+
     @property
     def provider(self) -> Provider:
         """Instagram."""
