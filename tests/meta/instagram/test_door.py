@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from igauth.domain import (
@@ -18,10 +20,14 @@ from igauth.domain import (
     Subject,
 )
 from igauth.errors import IgAuthError, NotProfessional
+from igauth.meta.client import GraphClient
 from igauth.meta.door import Door, GrantFacts, Identified
 from igauth.meta.errors import GraphError, GraphRefusal, GraphThrottled
+from igauth.meta.instagram.door import InstagramDoor
 from igauth.meta.pauses import MemoryPauseBook
+from igauth.meta.sending import GraphHost, Sign
 from igauth.meta.verdicts import login_error, public_error, status_of
+from igauth.settings import Settings
 from tests.meta.instagram.graph import (
     ACCOUNT_ID,
     APP_ID,
@@ -79,6 +85,34 @@ async def test_warming_a_stand_in_opens_nothing() -> None:
     await graph.door().warm()
 
     assert graph.asked == []
+
+
+def test_the_door_that_the_settings_describe() -> None:
+    """Hosts, version and scopes of its own; a stand-in's pictures only where one is allowed."""
+    described = SimpleNamespace(
+        app_of=lambda _door: (APP_ID, SecretStr("x" * 32)),
+        redirect_uri_of=lambda door: f"https://x.test/auth/{door}/callback",
+        instagram_authorize_url="https://www.instagram.com",
+        instagram_token_url="https://api.instagram.com",
+        instagram_graph_url="https://graph.instagram.com",
+        instagram_api_version="v27.0",
+        instagram_scopes=SCOPES,
+        allow_fake_facebook=False,
+    )
+    hosts: list[GraphHost] = []
+
+    def new_client(host: GraphHost, *, sign: Sign) -> GraphClient:
+        hosts.append(host)
+        assert sign(SecretStr("t")) == {}
+        return well().client()
+
+    door = InstagramDoor.of(cast(Settings, described), new_client, lambda: NOW)
+
+    address = door.dialog_address(state="s", code_challenge="c", prompt=None)
+    assert "redirect_uri=https%3A%2F%2Fx.test%2Fauth%2Finstagram%2Fcallback" in address
+    assert hosts == [
+        GraphHost("https://graph.instagram.com", "v27.0", "instagram-api-version", "instagram:")
+    ]
 
 
 # -- the second round trip

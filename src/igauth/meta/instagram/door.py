@@ -13,7 +13,7 @@ import structlog
 from igauth.domain import Clock, Permissions, Provider, Source, Subject
 from igauth.errors import NotProfessional
 from igauth.meta.calls import Purpose
-from igauth.meta.client import GraphClient
+from igauth.meta.client import GraphClient, NewClient
 from igauth.meta.door import (
     Check,
     Findings,
@@ -28,8 +28,10 @@ from igauth.meta.errors import ErrorEnvelope, GraphError, GraphRefusal, GraphUna
 from igauth.meta.instagram.dialog import Dialog
 from igauth.meta.instagram.profile import ME, Profile, Profiles
 from igauth.meta.instagram.tokens import SHORT_LIFE, InstagramApp, TokenCalls
+from igauth.meta.sending import GraphHost
 from igauth.meta.side_by_side import abandon, begin
 from igauth.meta.verdicts import log_failure, status_of, verdict_of
+from igauth.settings import Settings
 
 WARM_CONNECTIONS: Final = 2
 """What the second round trip needs at once: upgrade and profile."""
