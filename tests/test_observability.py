@@ -18,7 +18,6 @@ from igauth.observability import (
     configure_logging,
     request_id_from,
     silence_access_log,
-    warn_of_failed_call,
 )
 from tests.test_redaction import CANARIES, TOKEN
 from tests.written import Written
@@ -246,53 +245,6 @@ def test_the_handler_is_one_that_never_waits(said: Said) -> None:
     configure_logging("json", "INFO")
 
     assert [type(handler) for handler in logging.getLogger().handlers] == [LineWriter]
-
-
-def test_a_failed_call_is_one_warning_with_all_that_support_asks_for(said: Said) -> None:
-    """Code as told, endpoint, Graph's numbers and trace; none of its text (defect A17)."""
-    configure_logging("json", "INFO")
-    token = REQUEST_ID.set("r-1")
-    warn_of_failed_call(
-        "facebook",
-        code="facebook_error",
-        endpoint="exchange",
-        graph_code=100,
-        graph_subcode=33,
-        fbtrace_id="AbCdEf123",
-        http_status=400,
-        cause=ValueError("Ada Lovelace can't do that"),
-    )
-    REQUEST_ID.reset(token)
-    (event,) = said.events
-
-    del event["timestamp"]
-    assert event == {
-        "event": "facebook.failed",
-        "level": "warning",
-        "logger": "igauth.calls",
-        "request_id": "r-1",
-        "code": "facebook_error",
-        "endpoint": "exchange",
-        "graph_code": 100,
-        "graph_subcode": 33,
-        "fbtrace_id": "AbCdEf123",
-        "http_status": 400,
-        "cause": "ValueError",
-    }
-
-
-def test_a_failed_database_is_one_warning(said: Said) -> None:
-    """What isn't known is left out; a driver's SQLSTATE is told."""
-    configure_logging("json", "INFO")
-    cause = OSError("sEkReT")
-    cause.sqlstate = "57P03"  # type: ignore[attr-defined]  # as asyncpg's errors have it
-    warn_of_failed_call("database", code="database_unavailable", cause=cause)
-    (event,) = said.events
-
-    assert event["event"] == "database.failed"
-    assert (event["cause"], event["sqlstate"]) == ("OSError", "57P03")
-    assert "endpoint" not in event
-    assert "sEkReT" not in said.text
 
 
 # --- request ids ---

@@ -33,8 +33,10 @@ from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
 from igauth.meta.calls import Budgets, GraphCall
 from igauth.meta.client import GraphClient, NewClient
+from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
 from igauth.meta.facebook.door import FacebookDoor
+from igauth.meta.instagram.door import InstagramDoor
 from igauth.meta.pauses import PauseBook
 from igauth.meta.sending import GraphHost, Sign
 from igauth.meta.transport import Lanes
@@ -55,6 +57,10 @@ from igauth.upkeep.status import Counting
 
 _log = structlog.stdlib.get_logger("igauth.bootstrap")
 _SHUTDOWN_MARGIN_SECONDS: Final = 5.0
+_DOORS: Final[dict[Provider, Callable[[Settings, NewClient, Clock], Door]]] = {
+    Provider.FACEBOOK: FacebookDoor.of,
+    Provider.INSTAGRAM: InstagramDoor.of,
+}
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,8 @@ def _doors(basics: _Basics, lanes: Lanes, metrics: Metrics) -> Doors:
     )
     new_client = _clients(lanes, basics.wiring, pauses, _counting(metrics))
     return {
-        Provider.FACEBOOK: FacebookDoor.of(basics.settings, new_client, basics.clock),
+        provider: _DOORS[provider](basics.settings, new_client, basics.clock)
+        for provider in basics.settings.open_doors
     }
 
 

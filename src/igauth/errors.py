@@ -3,7 +3,7 @@
     IgAuthError
     ├── LoginFailure                  ends a login: a redirect with `error=code` (contract §3)
     │   ├── AccessDenied  StateMissing  StateMismatch  StateExpired  StateUsed
-    │   └── CodeRejected  TokenNotOurs  AccountSwitched
+    │   └── CodeRejected  TokenNotOurs  AccountSwitched  AppAccessMissing  NotProfessional
     ├── ServiceMisconfigured  FacebookRefused  FacebookUnavailable  FacebookTimeout
     │   FacebookRateLimited           what Facebook did to us; at login and elsewhere
     ├── PermissionMissing  ReconnectRequired  CheckpointRequired
@@ -120,6 +120,28 @@ class AccountSwitched(LoginFailure):
     )
 
 
+class AppAccessMissing(LoginFailure):
+    code = "app_access_missing"
+    status = 502
+    title = "This app may not use the account"
+    detail = (
+        "Instagram does not let this app use the account: it has no role on the app, or the app "
+        "is not approved yet. The service's operator has to mend this."
+    )
+    action = ActionKind.CONTACT_OPERATOR
+
+
+class NotProfessional(LoginFailure):
+    code = "not_professional"
+    status = 409
+    title = "The account is not a professional one"
+    detail = (
+        "Only Instagram professional accounts can be connected. Switch the account to a business "
+        "or creator account in the Instagram app, then log in again."
+    )
+    action = ActionKind.VISIT_INSTAGRAM
+
+
 class ServiceMisconfigured(IgAuthError):
     code = "service_misconfigured"
     status = 502
@@ -195,6 +217,15 @@ class CheckpointRequired(IgAuthError):
             "Instagram asks you to confirm something in its app first; then this works again.",
             action=ActionKind.VISIT_INSTAGRAM,
             action_url="https://www.instagram.com/",
+        )
+
+    @classmethod
+    def by_the_operator(cls) -> "CheckpointRequired":
+        """The refusal where it is the app's access to the account that went (contract §10)."""
+        return cls(
+            "Instagram no longer lets this app use the account. The service's operator has to "
+            "mend this; then it works again.",
+            action=ActionKind.CONTACT_OPERATOR,
         )
 
 

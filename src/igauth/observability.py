@@ -26,12 +26,6 @@ _UNPRINTABLE = re.compile(
 )
 _UPGRADE_ADVICE = ("Unsupported upgrade request.", "No supported WebSocket library detected.")
 _LEAKY_LOGGERS = ("uvicorn.access", "uvicorn.asgi")
-_FAILED_CALLS = {
-    "facebook": "facebook.failed",
-    "instagram": "instagram.failed",
-    "database": "database.failed",
-}
-_calls = structlog.stdlib.get_logger("igauth.calls")
 
 
 def request_id_from(header: str | None) -> str:
@@ -71,36 +65,6 @@ def add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) ->
     if request_id is not None:
         event.setdefault("request_id", request_id)
     return event
-
-
-def warn_of_failed_call(
-    callee: Literal["facebook", "instagram", "database"],
-    *,
-    code: str,
-    endpoint: str | None = None,
-    graph_code: int | None = None,
-    graph_subcode: int | None = None,
-    fbtrace_id: str | None = None,
-    http_status: int | None = None,
-    cause: BaseException | None = None,
-) -> None:
-    """One warning for a call to Meta or to the database that failed somebody (contract §9).
-
-    `code` is the one that the person was told, under the same request id. `endpoint` is a template
-    without ids. Of `cause` only its kind is said: a text of Facebook's may hold what is a person's.
-    """
-    facts = {
-        "code": code,
-        "endpoint": endpoint,
-        "graph_code": graph_code,
-        "graph_subcode": graph_subcode,
-        "fbtrace_id": fbtrace_id,
-        "http_status": http_status,
-        "cause": None if cause is None else type(cause).__name__,
-        "sqlstate": getattr(cause, "sqlstate", None),
-    }
-    known = {name: fact for name, fact in facts.items() if fact is not None}
-    _calls.warning(_FAILED_CALLS[callee], **known)
 
 
 def configure_logging(log_format: str | None, level: str) -> None:
@@ -179,8 +143,7 @@ class Metrics:
         self.request_seconds = Histogram(
             "igauth_http_request_seconds", "Time to answer", ("route",), registry=self.registry
         )
-        self.graph_calls = Counter(
-            "igauth_graph_calls",
+        self.graph            "igauth_graph_calls",
             "Calls to Facebook",
             ("endpoint", "outcome"),
             registry=self.registry,

@@ -221,8 +221,8 @@ def test_an_account_seen_twice_is_whole() -> None:
 def test_what_was_read_elsewhere_is_not_unavailable() -> None:
     """A Page or account that one source can't read and another shows is listed only."""
     found = findings()
-    found.add_unread_page(PageId("1"), refused(415))
-    found.add_unread_account(BAKERY.id, refused(100, 33))
+    found.add_unread_page(PageId("1"), refused(415), Source.GRANULAR_PAGES)
+    found.add_unread_account(BAKERY.id, refused(100, 33), Source.GRANULAR_INSTAGRAM)
     found.add_page(node("1", BAKERY), Source.ACCOUNTS)
     found.add_malformed(Source.ACCOUNTS, PageId("1"))
     listing = found.listing(NOW)
@@ -237,7 +237,7 @@ def test_malformed_rows() -> None:
     for page_id in (None, None, PageId("1")):
         found.add_malformed(Source.ACCOUNTS, page_id)
     found.add_malformed(Source.OWNED_PAGES, PageId("1"))
-    found.add_unread_page(PageId("2"), GraphMalformed("{page}", "x"))
+    found.add_unread_page(PageId("2"), GraphMalformed("{page}", "x"), Source.GRANULAR_PAGES)
     rows = found.listing(NOW).not_listed
 
     assert {row.reason for row in rows} == {NotListedReason.MALFORMED}
@@ -301,7 +301,7 @@ def test_unknown_tasks_stay_unknown() -> None:
 def test_a_page_that_cannot_be_read(error: GraphError, cause: str) -> None:
     """page_unavailable, with the word that picks the sentence (7.9)."""
     found = findings()
-    found.add_unread_page(PageId("1"), error)
+    found.add_unread_page(PageId("1"), error, Source.GRANULAR_PAGES)
     (row,) = found.listing(NOW).not_listed
 
     assert (row.reason, row.cause) == (NotListedReason.PAGE_UNAVAILABLE, cause)

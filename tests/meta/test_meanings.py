@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from igauth.meta.errors import ErrorEnvelope, Meaning
-from igauth.meta.meanings import TOKEN_ENDPOINT, meaning_of, refusal_in
+from igauth.meta.meanings import (
+    INSTAGRAM_EXCHANGE,
+    TOKEN_ENDPOINT,
+    lacks_role,
+    meaning_of,
+    refusal_in,
+)
 from tests.meta.scripted import envelope
 
 IMPERSONATING = (
@@ -43,7 +49,7 @@ def read(
         (100, None, Meaning.OTHER),
         (100, 33, Meaning.NOT_VISIBLE),
         (100, 36007, Meaning.CODE_REJECTED),
-        (100, 36008, Meaning.MISCONFIGURED),
+        (100, 36008, Meaning.REDIRECT_REFUSED),
         (100, 36009, Meaning.CODE_REJECTED),
         (101, None, Meaning.MISCONFIGURED),
         (102, None, Meaning.SESSION_INVALID),
@@ -59,7 +65,7 @@ def read(
         (190, 492, Meaning.ROLE_LOST),
         (190, 493, Meaning.DATA_ACCESS_EXPIRED),
         (190, 2069032, Meaning.PAGE_ITSELF),
-        (191, None, Meaning.MISCONFIGURED),
+        (191, None, Meaning.REDIRECT_REFUSED),
         (194, None, Meaning.MISCONFIGURED),
         (200, None, Meaning.PERMISSION),
         (299, None, Meaning.PERMISSION),
@@ -159,3 +165,89 @@ def test_a_body_with_an_error_is_a_refusal(status: int) -> None:
     assert refusal.meaning is Meaning.PASSWORD_CHANGED
     assert refusal_in("me", status, {"data": []}) is None
     assert refusal_in("me", 429, None) is not None
+
+
+# -- Instagram's host
+
+NO_VERB = "Unsupported request - method type: get"
+
+
+@pytest.mark.parametrize(
+    ("message", "meaning"),
+    [
+        ("Error validating access token: Session has expired on …", Meaning.TOKEN_EXPIRED),
+        ("Error validating access token: The session has been invalidated", "password_changed"),
+        (
+            "You cannot access the app till you log in to www.instagram.com and follow the "
+            "instructions given.",
+            Meaning.INSTAGRAM_CHECKPOINT,
+        ),
+        ("Session key is malformed because of invalid user id.", Meaning.INSTAGRAM_CHECKPOINT),
+        ("The user has not authorized application 9.", Meaning.APP_REMOVED),
+        ("Invalid OAuth access token - Cannot parse access token", Meaning.SESSION_INVALID),
+        ("Session key invalid", Meaning.SESSION_INVALID),
+        ("Algo deu errado", Meaning.SESSION_INVALID),
+    ],
+)
+@pytest.mark.parametrize("subcode", [0, None])
+def test_at_instagrams_host_the_text_tells(message: str, meaning: str, subcode: int | None) -> None:
+    """190 has subcode 0, or none: a checkpoint isn't an expiry (instagram-login-facts 6.2)."""
+    assert read(190, subcode, message) == meaning
+
+
+def test_the_misleading_one() -> None:
+    """ "method type: get" means that the account has no access (instagram-login-facts 4.4)."""
+    assert read(100, message=NO_VERB, type="IGApiException") is Meaning.APP_ACCESS_MISSING
+    assert read(100, message=NO_VERB, type="GraphMethodException") is Meaning.OTHER
+    assert read(100, 33, NO_VERB, type="IGApiException") is Meaning.NOT_VISIBLE
+
+
+def test_a_personal_account() -> None:
+    """In whatever code it is said (instagram-login-facts 1.5)."""
+    said = "The user is not an Instagram Business"
+
+    assert {read(code, message=said) for code in (10, 100, 190)} == {Meaning.NOT_PROFESSIONAL}
+
+
+@pytest.mark.parametrize(
+    ("message", "meaning"),
+    [
+        ("Matching code was not found or was already used", Meaning.CODE_REJECTED),
+        ("Invalid authorization code", Meaning.CODE_REJECTED),
+        ("This authorization code has been used", Meaning.CODE_REJECTED),
+        (
+            "Error validating verification code. Please make sure your redirect_uri is identical",
+            Meaning.REDIRECT_REFUSED,
+        ),
+        ("Invalid redirect_uri", Meaning.REDIRECT_REFUSED),
+        ("Invalid platform app", Meaning.MISCONFIGURED),
+        ("Invalid Client Secret", Meaning.MISCONFIGURED),
+        ("Insufficient developer role", Meaning.APP_ACCESS_MISSING),
+        ("Algo deu errado", Meaning.OTHER),
+    ],
+)
+def test_the_other_shape_of_the_code_exchange(message: str, meaning: Meaning) -> None:
+    """Without a code: only the text tells (instagram-login-facts 3.4)."""
+    body = {"error_type": "OAuthException", "code": 400, "error_message": message}
+    refusal = refusal_in(INSTAGRAM_EXCHANGE, 400, body)
+
+    assert refusal is not None
+    assert refusal.meaning is meaning
+    assert refusal.code is None
+    outage = refusal_in(INSTAGRAM_EXCHANGE, 503, body)
+    assert outage is not None
+    assert outage.meaning in (Meaning.TRANSIENT, Meaning.APP_ACCESS_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("words", "lacks"),
+    [
+        ("Insufficient developer role", True),
+        ("Insufficient Developer Role.", True),
+        ("The user denied your request", False),
+        ("", False),
+    ],
+)
+def test_a_redirect_may_say_that_the_role_is_missing(words: str, lacks: bool) -> None:
+    """It isn't the person who refused then (instagram-login-facts 2.5)."""
+    assert lacks_role(words) is lacks

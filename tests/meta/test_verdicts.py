@@ -35,6 +35,8 @@ def refused(code: int | None, subcode: int | None = None, message: str = "") -> 
     return refusal_of("me", ErrorEnvelope.parse(envelope(code, subcode, message)), 400)
 
 
+NO_ACCESS = refused(None, message="Insufficient developer role")
+PERSONAL = refused(100, message="The user is not an Instagram Business")
 BLOCKED = refused(200, message="API access blocked.")
 
 
@@ -54,6 +56,8 @@ def test_every_meaning_has_its_row() -> None:
         (refused(190, 458), "revoked", "app_removed"),
         (refused(190, 459), "checkpoint_required", "checkpoint"),
         (refused(190, 464), "checkpoint_required", "unconfirmed_user"),
+        (refused(190, 0, "log in to www.instagram.com and"), "checkpoint_required", "checkpoint"),
+        (NO_ACCESS, "checkpoint_required", "app_access_missing"),
     ],
 )
 def test_states_and_causes(error: GraphError, status: str, cause: str) -> None:
@@ -105,6 +109,8 @@ def test_what_says_nothing_of_this_token(error: GraphError) -> None:
         (refused(190, 458), "reconnect_required", None),
         (refused(190, 459), "checkpoint_required", None),
         (refused(10), "permission_missing", None),
+        (NO_ACCESS, "checkpoint_required", None),
+        (PERSONAL, "facebook_error", None),
         (BLOCKED, "service_misconfigured", None),
         (refused(101), "facebook_error", None),
         (refused(100), "facebook_error", None),
@@ -118,12 +124,26 @@ def test_what_a_front_end_is_told(error: GraphError, code: str, wait: int | None
     assert (problem.code, problem.retry_after) == (code, wait)
 
 
-def test_a_checkpoint_names_the_place_to_pass_it() -> None:
-    """The person has to act at facebook.com (graph-facts 10.2, 459)."""
-    action = public_error(refused(190, 459)).way_out()
+@pytest.mark.parametrize(
+    ("error", "kind", "url"),
+    [
+        (refused(190, 459), ActionKind.VISIT_FACEBOOK, "https://www.facebook.com/"),
+        (
+            refused(190, message="till you log in to www.instagram.com"),
+            ActionKind.VISIT_INSTAGRAM,
+            "https://www.instagram.com/",
+        ),
+        (NO_ACCESS, ActionKind.CONTACT_OPERATOR, None),
+    ],
+)
+def test_a_checkpoint_names_who_can_lift_it(
+    error: GraphError, kind: ActionKind, url: str | None
+) -> None:
+    """The person there, or the operator (10.2; instagram-login-facts 4.4, 6.2)."""
+    action = public_error(error).way_out()
 
     assert action is not None
-    assert (action.kind, action.url) == (ActionKind.VISIT_FACEBOOK, "https://www.facebook.com/")
+    assert (action.kind, action.url) == (kind, url)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +155,8 @@ def test_a_checkpoint_names_the_place_to_pass_it() -> None:
         (refused(1), "facebook_unavailable", 10),
         (refused(100, 36007), "code_rejected", None),
         (refused(100, 36008), "service_misconfigured", None),
+        (NO_ACCESS, "app_access_missing", None),
+        (PERSONAL, "not_professional", None),
         (refused(101), "service_misconfigured", None),
         (BLOCKED, "service_misconfigured", None),
         (refused(100, message="App_id in the input_token"), "token_not_ours", None),

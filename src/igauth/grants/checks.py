@@ -204,9 +204,9 @@ def known(row: ConnectionRow) -> GrantFacts:
     )
 
 
-def permissions(row: ConnectionRow) -> Permissions:
-    """What is stored of the permissions."""
-    return Permissions(row.granted_scopes, row.declined_scopes)
+def permissions(row: ConnectionRow) -> Permissions | None:
+    """What is stored of the permissions; None where they were never told."""
+    return Permissions(row.granted_scopes, row.declined_scopes) if row.scopes_known else None
 
 
 def live_grant(
@@ -216,16 +216,17 @@ def live_grant(
 
     A token without a date, or short-lived, is looked at again soon after a login (`row` None).
     """
-    granted = facts.permissions or (permissions(row) if row else Permissions())
+    granted = facts.permissions or (permissions(row) if row else None)
+    dates = facts if facts.speaks_of_dates or row is None else row
     settled = row is not None or not (upgrade_pending or facts.token_expires_at is None)
     return Grant(
         status=ConnectionStatus.ACTIVE,
         cause=None,
         upgrade_pending=upgrade_pending,
-        token_expires_at=facts.token_expires_at,
-        data_access_expires_at=facts.data_access_expires_at,
-        granted_scopes=granted.granted,
-        declined_scopes=granted.declined,
+        token_expires_at=dates.token_expires_at,
+        data_access_expires_at=dates.data_access_expires_at,
+        granted_scopes=None if granted is None else granted.granted,
+        declined_scopes=frozenset() if granted is None else granted.declined,
         granular=facts.granular,
         verified_at=now,
         next_check_at=now + (about_a_day() if settled else _SOON),

@@ -40,6 +40,8 @@ class Scoped(Protocol):
     @property
     def granted_scopes(self) -> frozenset[str]: ...
     @property
+    def scopes_known(self) -> bool: ...
+    @property
     def granular(self) -> GranularScopes | None: ...
 
 
@@ -56,6 +58,7 @@ class GrantRules:
         """The rules that these settings make."""
         wanted = {
             Provider.FACEBOOK: settings.facebook_scopes,
+            Provider.INSTAGRAM: settings.instagram_scopes,
         }
         return cls(settings.base_url, wanted, timedelta(days=settings.expiring_days))
 
@@ -85,12 +88,17 @@ class GrantRules:
         status = self.status(row, now)
         if status in DEAD:
             return ReconnectRequired(action_url=self.reconnect_url(row, now))
+        if row.cause is ConnectionCause.APP_ACCESS_MISSING:
+            return CheckpointRequired.by_the_operator()
         if status is ConnectionStatus.CHECKPOINT_REQUIRED:
             return CheckpointRequired.at(row.provider)
         return None
 
     def missing_scopes(self, row: ConnectionRow) -> list[str]:
-        """The wanted permissions that weren't granted, in the settings' order."""
+        """The wanted permissions that weren't granted, in the settings' order; none while it
+        isn't known what was."""
+        if not row.scopes_known:
+            return []
         wanted = self.wanted.get(row.provider, ())
         return [scope for scope in wanted if scope not in row.granted_scopes]
 

@@ -120,14 +120,16 @@ class Findings:
         """An account that was read by its own id."""
         self._remember(replace(account, sources=frozenset({source})))
 
-    def add_unread_page(self, page_id: PageId, error: GraphError) -> None:
+    def add_unread_page(self, page_id: PageId, error: GraphError, source: Source) -> None:
         """A granted Page whose node can't be read."""
-        row = _unread(error, NotListedReason.PAGE_UNAVAILABLE, Source.GRANULAR_PAGES)
+        row = _unread(error, NotListedReason.PAGE_UNAVAILABLE, source)
         self._unread.append(replace(row, page=Page(page_id)))
 
-    def add_unread_account(self, account_id: InstagramAccountId, error: GraphError) -> None:
-        """A granted account whose node can't be read."""
-        row = _unread(error, NotListedReason.INSTAGRAM_UNREACHABLE, Source.GRANULAR_INSTAGRAM)
+    def add_unread_account(
+        self, account_id: InstagramAccountId, error: GraphError, source: Source
+    ) -> None:
+        """A granted account whose node can't be read, or used."""
+        row = _unread(error, NotListedReason.INSTAGRAM_UNREACHABLE, source)
         self._unread.append(replace(row, instagram_account_id=account_id))
 
     def add_malformed(self, source: Source, page_id: PageId | None = None) -> None:
@@ -148,13 +150,14 @@ class Findings:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was found, not even a reason."""
-        return not (self._pages or self._accounts or self._unread)
+        """Whether no Page and no account was found."""
+        return not (self._pages or self._accounts)
 
     def snapshot(self, now: datetime) -> Listing | None:
         """The listing so far; None while no source has told anything."""
-        is_silent = self._first is None or self._first in self._pending
-        return None if self.is_empty and is_silent else self.listing(now)
+        is_silent = self.is_empty and not self._unread
+        is_due = self._first is not None and self._first not in self._pending
+        return None if is_silent and not is_due else self.listing(now)
 
     def listing(self, now: datetime) -> Listing:
         """Everything found, merged, ordered and explained."""

@@ -83,7 +83,8 @@ class Keeping:
 
 
 def _scopes(row: Scoped) -> Scopes:
-    return Scopes(row.provider, row.granted_scopes, row.granular)
+    granted = row.granted_scopes if row.scopes_known else None
+    return Scopes(row.provider, granted, row.granular)
 
 
 def _grant(

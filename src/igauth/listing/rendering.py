@@ -51,15 +51,18 @@ class Scopes:
     """What a connection's scopes say of its accounts."""
 
     def __init__(
-        self, provider: Provider, granted: frozenset[str], granular: GranularScopes | None
+        self, provider: Provider, granted: frozenset[str] | None, granular: GranularScopes | None
     ) -> None:
+        """`granted` None: it isn't known."""
         name = _PUBLISHING[provider]
         self._by_pages = provider is Provider.FACEBOOK
-        self._granted = name in granted
+        self._granted = None if granted is None else name in granted
         self._targets = None if granular is None else granular.targets.get(name)
 
     def can_publish(self, account_id: str, pages: Iterable[Page]) -> bool | None:
-        """Granted for this account, and by one of its Pages' tasks; None: no tasks are known."""
+        """Granted for this account, and by one of its Pages' tasks; None: that isn't known."""
+        if self._granted is None:
+            return None
         if not self._granted or (self._targets and account_id not in self._targets):
             return False
         known = [page.tasks for page in pages if page.tasks is not None]

@@ -47,6 +47,7 @@ class _Fresh:
     id: ConnectionId
     provider: Provider
     granted_scopes: frozenset[str]
+    scopes_known: bool
     granular: GranularScopes | None
 
 
@@ -138,10 +139,17 @@ class Recording:
             tx: Transaction, _known: ConnectionRow | None, connection_id: ConnectionId
         ) -> Listed | None:
             if first is None or not (
-                by.door.provider is not Provider.FACEBOOK or NEEDED & grant.granted_scopes
+                by.door.provider is not Provider.FACEBOOK
+                or NEEDED & (grant.granted_scopes or frozenset())
             ):
                 return None
-            scoped = _Fresh(connection_id, by.door.provider, grant.granted_scopes, grant.granular)
+            scoped = _Fresh(
+                connection_id,
+                by.door.provider,
+                grant.granted_scopes or frozenset(),
+                grant.granted_scopes is not None,
+                grant.granular,
+            )
             return by.keeping.prepared(tx, scoped, first)
 
         return NewLogin(

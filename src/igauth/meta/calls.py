@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from igauth.meta.door import UserToken
 from igauth.meta.pauses import page_scope, person_scope
+
+MOMENT_SECONDS: Final = 1.0
+"""What a login needs besides Meta's answers."""
 
 
 class Purpose(StrEnum):
@@ -32,8 +35,8 @@ class Purpose(StrEnum):
 class Budgets:
     """Seconds on the wall clock, from when the call has its connection (contract §8).
 
-    `call` bounds a call with its repeats; of a login's reads it bounds each attempt, and
-    `callback` all of them.
+    `call` bounds a call with its repeats. Of a login's reads it bounds each attempt; all of them
+    end a moment before the callback, so that what only failed can still be left out.
     """
 
     connect: float = 2.0
@@ -51,7 +54,9 @@ class Budgets:
 
     def whole(self, purpose: Purpose) -> float:
         """The longest that the call may take, repeats and waits included."""
-        return self.callback if purpose is Purpose.LOGIN else self.attempt(purpose)
+        if purpose is Purpose.LOGIN:
+            return max(self.call, self.callback - self.exchange - MOMENT_SECONDS)
+        return self.attempt(purpose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,12 +59,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """What Meta says of a grant. None: it didn't say; instants in UTC."""
+    """What Meta says of a grant. None: it didn't say; instants in UTC.
+
+    `speaks_of_dates` False: a probe that told only that the token lives; its dates are as before.
+    """
 
     token_expires_at: datetime | None = None
     data_access_expires_at: datetime | None = None
     permissions: Permissions | None = None
     granular: GranularScopes | None = None
+    speaks_of_dates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +158,14 @@ class Findings(Protocol):
         """An account that was read by itself."""
         ...
 
-    def add_unread_page(self, page_id: PageId, error: GraphError) -> None:
+    def add_unread_page(self, page_id: PageId, error: GraphError, source: Source) -> None:
         """A granted Page whose node can't be read."""
         ...
 
-    def add_unread_account(self, account_id: InstagramAccountId, error: GraphError) -> None:
-        """A granted account whose node can't be read."""
+    def add_unread_account(
+        self, account_id: InstagramAccountId, error: GraphError, source: Source
+    ) -> None:
+        """A granted account whose node can't be read, or used."""
         ...
 
     def add_malformed(self, source: Source, page_id: PageId | None = None) -> None:
@@ -176,7 +182,7 @@ class Findings(Protocol):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was found, not even a reason."""
+        """Whether no Page and no account was found."""
         ...
 
 

@@ -48,10 +48,14 @@ class Meaning(StrEnum):
     CHECKPOINT = "checkpoint"
     INSTAGRAM_CHECKPOINT = "instagram_checkpoint"
     UNCONFIRMED_USER = "unconfirmed_user"
+    APP_ACCESS_MISSING = "app_access_missing"
+    """The account has no role on this app, or the app no Advanced Access (instagram 4.4)."""
 
     APP_BLOCKED = "app_blocked"
     MISCONFIGURED = "misconfigured"
+    REDIRECT_REFUSED = "redirect_refused"
     CODE_REJECTED = "code_rejected"
+    NOT_PROFESSIONAL = "not_professional"
 
     PERMISSION = "permission"
     BLOCKED = "blocked"
@@ -93,6 +97,14 @@ class ErrorEnvelope:
             is_transient=error.get("is_transient") is True,
             fbtrace_id=_trace_id(error.get("fbtrace_id")),
             message=_text(error.get("message")),
+        )
+
+    @classmethod
+    def parse_exchange(cls, body: Mapping[str, Any]) -> Self:
+        """The other shape, of Instagram's code exchange; its `code` is the HTTP status
+        (instagram-login-facts 3.4)."""
+        return cls(
+            type=_text(body.get("error_type"))[:64], message=_text(body.get("error_message"))
         )
 
 

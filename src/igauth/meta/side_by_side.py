@@ -27,12 +27,8 @@ def begin(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return task
 
 
-async def ended(*tasks: asyncio.Task[Any]) -> None:
-    """Returns once all of them are over, however they end; cancelled, it ends them first."""
-    try:
-        await asyncio.wait(tasks)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        raise
+async def abandon(*tasks: asyncio.Task[Any]) -> None:
+    """Ends calls whose answers nobody needs any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

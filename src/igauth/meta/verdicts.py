@@ -6,15 +6,17 @@ Page or account out of a listing (§6), and whether the operator must be woken.
 Only an answer about this token changes a state: rows without a `status` leave every grant alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import structlog
 
-from igauth.domain import ActionKind, ConnectionCause, ConnectionStatus
+from igauth.domain import ConnectionCause, ConnectionStatus, Provider
 from igauth.errors import (
+    AppAccessMissing,
     CheckpointRequired,
     CodeRejected,
     FacebookRateLimited,
@@ -22,6 +24,7 @@ from igauth.errors import (
     FacebookTimeout,
     FacebookUnavailable,
     IgAuthError,
+    NotProfessional,
     PermissionMissing,
     ReconnectRequired,
     ServiceMisconfigured,
@@ -56,8 +59,8 @@ class Verdict:
     at_login: type[IgAuthError] = FacebookRefused
     status: ConnectionStatus | None = None
     cause: ConnectionCause | None = None
-    action: tuple[ActionKind, str | None] | None = None
-    """The way out, where it isn't the public error's own."""
+    problem: Callable[[], IgAuthError] | None = None
+    """The public error itself, where its class alone doesn't say enough."""
     repeat: bool = False
     pause: Pause | None = None
     obstacle: str | None = None
@@ -69,18 +72,14 @@ def _ended(cause: ConnectionCause, at_login: type[IgAuthError] = FacebookRefused
     return Verdict(ReconnectRequired, at_login, ConnectionStatus.RECONNECT_REQUIRED, cause)
 
 
-def _held_up(cause: ConnectionCause, action: ActionKind, url: str | None) -> Verdict:
-    return Verdict(
-        CheckpointRequired,
-        status=ConnectionStatus.CHECKPOINT_REQUIRED,
-        cause=cause,
-        action=(action, url),
-    )
+def _held_up(cause: ConnectionCause, problem: Callable[[], IgAuthError]) -> Verdict:
+    status = ConnectionStatus.CHECKPOINT_REQUIRED
+    return Verdict(CheckpointRequired, status=status, cause=cause, problem=problem)
 
 
 _OUTAGE: Final = Verdict(FacebookUnavailable, FacebookUnavailable, repeat=True)
-_FACEBOOK: Final = (ActionKind.VISIT_FACEBOOK, "https://www.facebook.com/")
-_INSTAGRAM: Final = (ActionKind.VISIT_INSTAGRAM, "https://www.instagram.com/")
+_AT_FACEBOOK: Final = partial(CheckpointRequired.at, Provider.FACEBOOK)
+_AT_INSTAGRAM: Final = partial(CheckpointRequired.at, Provider.INSTAGRAM)
 
 
 def _throttle(pause: Pause | None) -> Verdict:
@@ -104,13 +103,19 @@ VERDICTS: Final[Mapping[Meaning, Verdict]] = {
     Meaning.APP_REMOVED: Verdict(
         ReconnectRequired, status=ConnectionStatus.REVOKED, cause=ConnectionCause.APP_REMOVED
     ),
-    Meaning.CHECKPOINT: _held_up(ConnectionCause.CHECKPOINT, *_FACEBOOK),
-    Meaning.INSTAGRAM_CHECKPOINT: _held_up(ConnectionCause.CHECKPOINT, *_INSTAGRAM),
-    Meaning.UNCONFIRMED_USER: _held_up(ConnectionCause.UNCONFIRMED_USER, *_FACEBOOK),
+    Meaning.CHECKPOINT: _held_up(ConnectionCause.CHECKPOINT, _AT_FACEBOOK),
+    Meaning.INSTAGRAM_CHECKPOINT: _held_up(ConnectionCause.CHECKPOINT, _AT_INSTAGRAM),
+    Meaning.UNCONFIRMED_USER: _held_up(ConnectionCause.UNCONFIRMED_USER, _AT_FACEBOOK),
+    Meaning.APP_ACCESS_MISSING: replace(
+        _held_up(ConnectionCause.APP_ACCESS_MISSING, CheckpointRequired.by_the_operator),
+        at_login=AppAccessMissing,
+    ),
     # -- about our app
     Meaning.APP_BLOCKED: Verdict(ServiceMisconfigured, ServiceMisconfigured, alarm=True),
     Meaning.MISCONFIGURED: Verdict(at_login=ServiceMisconfigured, alarm=True),
+    Meaning.REDIRECT_REFUSED: Verdict(at_login=ServiceMisconfigured, alarm=True),
     Meaning.CODE_REJECTED: Verdict(at_login=CodeRejected),
+    Meaning.NOT_PROFESSIONAL: Verdict(at_login=NotProfessional, obstacle="not_professional"),
     # -- about what was asked
     Meaning.PERMISSION: Verdict(PermissionMissing, obstacle="permission"),
     Meaning.BLOCKED: Verdict(obstacle="checkpoint"),
@@ -156,8 +161,9 @@ def cause_of(error: GraphError) -> ConnectionCause | None:
 def public_error(error: GraphError) -> IgAuthError:
     """What a front end is told of a failed call (contract §5, §6)."""
     verdict = verdict_of(error)
-    kind, url = verdict.action or (None, None)
-    return verdict.public(retry_after=_wait(error, verdict.public), action=kind, action_url=url)
+    if verdict.problem is not None:
+        return verdict.problem()
+    return verdict.public(retry_after=_wait(error, verdict.public))
 
 
 def login_error(error: GraphError) -> IgAuthError:

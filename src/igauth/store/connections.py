@@ -47,6 +47,7 @@ class ConnectionRow:
     token_expires_at: datetime | None
     data_access_expires_at: datetime | None
     granted_scopes: frozenset[str]
+    scopes_known: bool
     declined_scopes: frozenset[str]
     granular: GranularScopes | None
     connected_at: datetime
@@ -65,14 +66,17 @@ class ConnectionRow:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a login, a renewal or a check learned about a grant."""
+    """What a login, a renewal or a check learned about a grant.
+
+    `granted_scopes` None: Meta never said what was granted (Instagram may not).
+    """
 
     status: ConnectionStatus
     cause: ConnectionCause | None
     upgrade_pending: bool
     token_expires_at: datetime | None
     data_access_expires_at: datetime | None
-    granted_scopes: frozenset[str]
+    granted_scopes: frozenset[str] | None
     declined_scopes: frozenset[str]
     granular: GranularScopes | None
     verified_at: datetime | None
@@ -93,7 +97,7 @@ class Grant:
             "token_expires_at": self.token_expires_at,
             "data_access_expires_at": self.data_access_expires_at,
             "ends_at": earliest(self.token_expires_at, self.data_access_expires_at),
-            "granted_scopes": sorted(self.granted_scopes),
+            "granted_scopes": None if self.granted_scopes is None else sorted(self.granted_scopes),
             "declined_scopes": sorted(self.declined_scopes),
             "granular_scopes": _granular_json(self.granular),
             "verified_at": self.verified_at,
@@ -286,12 +290,13 @@ def postpone(tx: Transaction, row: ConnectionRow, lease: Lease, *, next_check_at
 def read(row: Row[Any] | Sequence[Any]) -> ConnectionRow:
     """A row of COLUMNS."""
     values = dict(zip(_NAMES, row, strict=False))
-    targets = values.pop("granular_scopes")
+    targets, granted = values.pop("granular_scopes"), values.pop("granted_scopes")
     return ConnectionRow(
         provider=Provider(values.pop("provider")),
         status=ConnectionStatus(values.pop("status")),
         cause=_cause(values.pop("cause")),
-        granted_scopes=frozenset(values.pop("granted_scopes")),
+        granted_scopes=frozenset(granted or ()),
+        scopes_known=granted is not None,
         declined_scopes=frozenset(values.pop("declined_scopes")),
         granular=None if targets is None else _granular(targets),
         **values,

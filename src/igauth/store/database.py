@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -28,6 +29,7 @@ from igauth.errors import DatabaseUnavailable, Overloaded
 from igauth.store import postgres
 from igauth.store.sqlite import SqliteThread
 
+_log = structlog.stdlib.get_logger("igauth.database")
 Transaction = Connection
 """What repositories work on."""
 
@@ -130,8 +132,21 @@ async def _repeated(
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 failure = _refused(error)
+                if failure is not error:
+                    _note(error)
                 raise failure from (error if failure is not error else error.__cause__)
         await asyncio.sleep(wait)
+
+
+def _note(error: Exception) -> None:
+    """One line with the cause's kind; its text may hold an address or a value."""
+    origin = getattr(error, "orig", None) or error
+    _log.warning(
+        "database.failed",
+        cause=type(origin).__name__,
+        sqlstate=getattr(origin, "sqlstate", None),
+        sqlite=getattr(origin, "sqlite_errorname", None),
+    )
 
 
 class _Sqlite:

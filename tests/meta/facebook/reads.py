@@ -75,16 +75,21 @@ async def walked(found: Reading) -> list[ListPart]:
 
 
 async def pages_of(found: Reading, ids: Sequence[PageId]) -> dict[PageId, PageNode | GraphError]:
-    """Pages by id, each with its outcome."""
+    """Pages by id, each with its outcome. Raises what failed a whole batch."""
     told: dict[PageId, PageNode | GraphError] = {}
-    await found.read_pages(ids, told.__setitem__)
+    await found.read_pages(ids, told.__setitem__, throw)
     return told
 
 
 async def accounts_of(
     found: Reading, ids: Sequence[InstagramAccountId]
 ) -> dict[InstagramAccountId, InstagramAccount | GraphError]:
-    """Accounts by id, each with its outcome."""
+    """Accounts by id, each with its outcome. Raises what failed a whole batch."""
     told: dict[InstagramAccountId, InstagramAccount | GraphError] = {}
-    await found.read_instagram_accounts(ids, told.__setitem__)
+    await found.read_instagram_accounts(ids, told.__setitem__, throw)
     return told
+
+
+def throw(error: GraphError) -> None:
+    """Nobody expects a batch to fail as a whole."""
+    raise error

@@ -9,7 +9,7 @@ import pytest
 
 from igauth.domain import InstagramAccountId, Page, PageId
 from igauth.meta.door import PageNode
-from igauth.meta.errors import GraphRefusal, Meaning
+from igauth.meta.errors import GraphError, GraphRefusal, Meaning
 from igauth.meta.pauses import MemoryPauseBook
 from tests.meta.facebook.reads import (
     ACCOUNT,
@@ -21,8 +21,9 @@ from tests.meta.facebook.reads import (
     pages_of,
     reading,
     reading_over,
+    throw,
 )
-from tests.meta.scripted import TOKEN_TEXT, Always, Facebook, Script, answer, refusal
+from tests.meta.scripted import TOKEN_TEXT, Always, Answer, Facebook, Script, answer, refusal
 
 
 def ids(count: int) -> list[PageId]:
@@ -130,23 +131,20 @@ async def test_missing_parts_are_asked_again() -> None:
     assert all(isinstance(each, PageNode) for each in outcomes.values())
 
 
-async def test_a_dead_token_fails_the_lot() -> None:
-    """A bad top-level token gives an object, not an array (12.7)."""
-    found, script = reading(refusal(190, 460))
-    outcomes = await pages_of(found, ids(9))
+@pytest.mark.parametrize(
+    ("fault", "calls"), [(refusal(190, 460), 1), (refusal(100), 1), (refusal(2, status=503), 3)]
+)
+async def test_a_batch_that_fails_as_a_whole(fault: Answer, calls: int) -> None:
+    """A bad top-level token gives an object, not an array (12.7). It is told once, is no fault of
+    its nodes, and isn't asked again part by part (contract §8)."""
+    found, script = reading(*([fault] * calls))
+    told: list[object] = []
+    failed: list[GraphError] = []
+    await found.read_pages(ids(9), lambda *each: told.append(each), failed.append)
 
-    assert len(script.requests) == 1
-    for error in outcomes.values():
-        assert isinstance(error, GraphRefusal)
-        assert error.meaning is Meaning.PASSWORD_CHANGED
-
-
-async def test_an_outage_is_not_multiplied() -> None:
-    """A batch that fails as a whole isn't asked again part by part (contract §8)."""
-    found, script = reading(*([refusal(2, status=503)] * 3))
-    await pages_of(found, ids(50))
-
-    assert len(script.requests) == 3
+    assert told == []
+    assert len(failed) == 1
+    assert len(script.requests) == calls
 
 
 async def test_too_much_data_halves_the_batch() -> None:
@@ -266,7 +264,7 @@ async def test_each_batch_is_told_when_it_is_there() -> None:
         if len(told) == 50:
             gate.set()
 
-    await found.read_pages(ids(100), tell)
+    await found.read_pages(ids(100), tell, throw)
 
     assert sorted(told[:50]) == sorted(ids(50))
     assert len(told) == 100
@@ -280,7 +278,7 @@ async def test_what_the_listener_raises_ends_the_reading() -> None:
 
     found = reading_over(Facebook(Always(batching)))
     with pytest.raises(KeyError, match="enough"):
-        await found.read_pages(ids(500), tell)
+        await found.read_pages(ids(500), tell, throw)
 
 
 async def test_a_throttled_part_stops_that_page_only() -> None:

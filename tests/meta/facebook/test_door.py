@@ -18,6 +18,7 @@ from tests.meta.facebook.graph import (
     ACCOUNTS,
     LIVE,
     NOW,
+    PAGE,
     PERMISSIONS,
     SUBJECT,
     TOKEN,
@@ -330,6 +331,20 @@ async def test_a_blocked_app_is_no_fresh_listing() -> None:
     assert status_of(caught.value) is None
 
 
+@pytest.mark.parametrize("pages", [("11",), ("11", "12")])
+@pytest.mark.parametrize("fault", [refusal(100, message="(#100) Invalid parameter"), BUSY])
+async def test_where_everything_refuses_it_is_no_listing(
+    fault: Answer, pages: tuple[str, ...]
+) -> None:
+    """Rows for each Page once known would hide that nobody answered (contract §6)."""
+    known = GrantFacts(granular=GranularScopes({"pages_show_list": pages}))
+    graph = kept(debug_token=fault, me__accounts=fault, batch=fault, **{"11": fault})
+    with pytest.raises(GraphRefusal) as caught:
+        await graph.door().discover(TOKEN, findings(), known)
+
+    assert caught.value.endpoint == "me/accounts"
+
+
 async def test_a_walk_that_is_given_up_leaves_nothing_behind() -> None:
     """The walk's bound ends its debug_token as well."""
 
@@ -370,6 +385,34 @@ async def test_a_walk_is_bounded_in_flight() -> None:
     await graph.door().discover(TOKEN, findings(), GrantFacts())
 
     assert most == WALK_AT_ONCE
+
+
+async def test_a_long_walk_gives_the_loop_back() -> None:
+    """After each hundred Pages others have their turn (C24)."""
+    parts = 30
+
+    def listed(request: httpx.Request) -> httpx.Response:
+        start = int(request.url.params.get("after", "0"))
+        pages = [{**PAGE, "id": str(start * 100 + number)} for number in range(1, 101)]
+        paging = {"cursors": {"after": str(start + 1)}}
+        if start + 1 < parts:
+            paging["next"] = "https://graph.facebook.com/v26.0/1/accounts"  # type: ignore[assignment]
+        return httpx.Response(200, json={"data": pages, "paging": paging})
+
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    waiting, found = asyncio.create_task(others()), findings()
+    await kept(me__accounts=listed).door().discover(TOKEN, found, KNOWN)
+    waiting.cancel()
+
+    assert len(found.listing(NOW).accounts[0].pages) == parts * 100
+    assert turns >= parts
 
 
 # -- the rest

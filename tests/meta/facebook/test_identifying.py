@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from igauth.domain import Permissions, Source
 from igauth.errors import IgAuthError, ServiceMisconfigured, TokenNotOurs
-from igauth.meta.calls import Budgets
+from igauth.meta.calls import Budgets, Purpose
 from igauth.meta.door import Identified
 from igauth.meta.errors import GraphError, GraphRefusal, GraphThrottled, GraphUnavailable, Meaning
 from igauth.meta.pauses import MemoryPauseBook
@@ -131,6 +131,34 @@ async def test_what_debug_token_says_of_a_bad_token_comes_first(me: Answer) -> N
     graph = well(debug_token=dead(460), me=me, me__accounts=BUSY, me__permissions=BUSY)
 
     assert type(await refused(graph)) is TokenNotOurs
+
+
+async def test_nobody_waits_for_the_rest_of_a_foreign_tokens_login() -> None:
+    """What hangs is left behind, and gone."""
+
+    async def hanging(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    graph = well(debug_token=dead(463), me=hanging, upgrade=hanging)
+    before = asyncio.all_tasks()
+
+    assert type(await refused(graph)) is TokenNotOurs
+    assert asyncio.all_tasks() - before == set()
+
+
+async def test_a_hanging_upgrade_does_not_lose_the_login() -> None:
+    """It is tried again, and given up a moment before the callback is (contract §3)."""
+
+    async def hanging(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    budgets = Budgets(call=0.02, exchange=0.02, callback=1.04)
+    login = await identified(well(upgrade=hanging), budgets=budgets)
+
+    assert budgets.whole(Purpose.LOGIN) == pytest.approx(0.02)
+    assert not login.long_lived
 
 
 @pytest.mark.parametrize("me", [answer(ME), refusal(100, 33)])

@@ -49,22 +49,25 @@ class NodeKind(Generic[Node, F]):
 
 
 class NodeReader(Generic[Id, Node, F]):
-    """Reads nodes of one kind, and tells each as soon as it is there."""
+    """Reads nodes of one kind. `tell` hears of each as soon as it is there; `fail` of a batch
+    that was refused as a whole: that is no fault of its nodes."""
 
     def __init__(
         self,
         caller: Caller,
         kind: NodeKind[Node, F],
         tell: Callable[[Id, Node | GraphError], None],
+        fail: Callable[[GraphError], None],
     ) -> None:
         self._caller = caller
         self._kind = kind
         self._tell = tell
+        self._fail = fail
 
     async def read(self, ids: Sequence[Id]) -> None:
         """Tells each id's node or its own error; ids that must wait are not asked.
 
-        Whatever `tell` raises ends the reading.
+        Whatever `tell` or `fail` raises ends the reading.
         """
         wanted = list(dict.fromkeys(ids))
         throttling = self._caller.graph.throttling
@@ -90,10 +93,10 @@ class NodeReader(Generic[Id, Node, F]):
             except GraphError as error:
                 if isinstance(error, GraphRefusal) and error.meaning in _TOO_MUCH:
                     await self._read_halves(ids)
-                    return
-                found = dict.fromkeys(ids, error)
-                fields = {}
-        alone = [node_id for node_id in fields if _is_open(found[node_id])]
+                else:
+                    self._fail(error)
+                return
+        alone = [node_id for node_id in ids if _is_open(found[node_id])]
         for node_id, outcome in found.items():
             if outcome is not None and node_id not in alone:
                 self._tell(node_id, outcome)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 from igauth.domain import (
@@ -160,7 +161,9 @@ class Discovery:
         named = map(PageId, granular.ids("pages_"))
         with self._asking(Source.GRANULAR_PAGES):
             await self._reading.read_pages(
-                [each for each in named if not self._findings.knows_page(each)], self._tell_page
+                [each for each in named if not self._findings.knows_page(each)],
+                self._tell_page,
+                partial(self._fail_reading, Source.GRANULAR_PAGES),
             )
 
     def _tell_page(self, page_id: PageId, outcome: PageNode | GraphError) -> None:
@@ -170,7 +173,11 @@ class Discovery:
         elif obstacle_of(outcome) is None:
             self._fail(outcome, Source.GRANULAR_PAGES)
         else:
-            self._findings.add_unread_page(page_id, outcome)
+            self._findings.add_unread_page(page_id, outcome, Source.GRANULAR_PAGES)
+
+    def _fail_reading(self, source: Source, error: GraphError) -> None:
+        self._asked.add(source)
+        self._fail(error, source)
 
     async def _read_accounts(self, granular: GranularScopes) -> None:
         named = map(InstagramAccountId, granular.ids("instagram_"))
@@ -178,6 +185,7 @@ class Discovery:
             await self._reading.read_instagram_accounts(
                 [each for each in named if not self._findings.knows_account(each)],
                 self._tell_account,
+                partial(self._fail_reading, Source.GRANULAR_INSTAGRAM),
             )
 
     def _tell_account(
@@ -189,7 +197,7 @@ class Discovery:
         elif obstacle_of(outcome) is None:
             self._fail(outcome, Source.GRANULAR_INSTAGRAM)
         else:
-            self._findings.add_unread_account(account_id, outcome)
+            self._findings.add_unread_account(account_id, outcome, Source.GRANULAR_INSTAGRAM)
 
     # -- business portfolios
 

@@ -17,7 +17,7 @@ from igauth.meta.facebook.discovery import Beside, Discovery, granular_of
 from igauth.meta.facebook.nodes import NodeParser, Profile
 from igauth.meta.facebook.reading import FirstPages, Reading
 from igauth.meta.facebook.tokens import FacebookApp, TokenCalls
-from igauth.meta.side_by_side import begin, ended
+from igauth.meta.side_by_side import abandon, begin
 from igauth.meta.verdicts import log_failure
 
 _log = structlog.stdlib.get_logger("igauth.graph")
@@ -49,11 +49,14 @@ class Identification:
         profiling = begin(self._profile(token, listing))
         discovery = begin(_discover(listing, findings, debugging, profiling))
         try:
-            await ended(upgrading, debugging, profiling)
-            profile = self._proved(debugging.result(), profiling)
+            await asyncio.wait((debugging,))
+            self._check_ours(debugging.result())
+            await asyncio.wait((upgrading, profiling))
+            profile, _ = profiling.result()
+            if debugging.result().subject != profile.subject:
+                raise TokenNotOurs
         except BaseException:
-            discovery.cancel()
-            await asyncio.wait((discovery,))
+            await abandon(upgrading, debugging, profiling, discovery)
             raise
         return _identified(issued, upgrading.result(), debugging.result(), profile, discovery)
 
@@ -74,23 +77,19 @@ class Identification:
             return await reading.profile(), None
         return await reading.profile_with_pages(listing)
 
-    def _proved(self, debugged: DebuggedToken, profiling: _Profiling) -> Profile:
-        """The person, once the token is proved valid, ours, and theirs (RFC 9700 §4.6).
+    def _check_ours(self, debugged: DebuggedToken) -> None:
+        """RFC 9700 §4.6, Meta's login checklist: the token is valid, ours, and a person's.
 
-        What debug_token says of a bad token counts before what `/me` says.
+        It counts before whatever the other calls say, and nobody waits for them if it isn't.
         """
         if debugged.type == "SYSTEM_USER":
             _log.error("facebook.misconfigured", reason="the configuration yields system users")
             raise ServiceMisconfigured
         if not debugged.is_valid and debugged.refusal is None:
             raise TokenNotOurs
-        if debugged.death() is not None:
-            raise TokenNotOurs
-        profile, _ = profiling.result()
         is_ours = debugged.app_id == self._app_id and debugged.type == "USER"
-        if not is_ours or debugged.subject != profile.subject:
+        if debugged.death() is not None or not is_ours:
             raise TokenNotOurs
-        return profile
 
 
 async def _discover(

@@ -10,25 +10,16 @@ from typing import Any, Final
 
 from igauth.domain import (
     InstagramAccount,
-    InstagramAccountId,
     Page,
     PageId,
     Permissions,
     Subject,
 )
+from igauth.meta.accounts import read_account
 from igauth.meta.door import PageNode
 from igauth.meta.facebook.fields import LINK, TOKEN, PageFields
-from igauth.meta.text import (
-    BIOGRAPHY_LENGTH,
-    NAME_LENGTH,
-    as_count,
-    as_id,
-    clean_lines,
-    clean_text,
-    clean_url,
-)
+from igauth.meta.text import NAME_LENGTH, as_id, clean_text, clean_url
 
-_WEBSITES: Final = ("https://", "http://")
 _MOST_TASKS: Final = 50
 
 
@@ -71,19 +62,7 @@ class NodeParser:
 
     def account(self, node: Any) -> InstagramAccount | None:
         """An IG user node of the Facebook-Login side (graph-facts 8.1); None where malformed."""
-        if not isinstance(node, dict) or (account_id := as_id(node.get("id"))) is None:
-            return None
-        return InstagramAccount(
-            InstagramAccountId(account_id),
-            clean_text(node.get("username"), NAME_LENGTH),
-            clean_text(node.get("name"), NAME_LENGTH),
-            clean_lines(node.get("biography"), BIOGRAPHY_LENGTH),
-            clean_url(node.get("website"), _WEBSITES),
-            clean_url(node.get("profile_picture_url"), self.pictures),
-            as_count(node.get("followers_count")),
-            as_count(node.get("follows_count")),
-            as_count(node.get("media_count")),
-        )
+        return read_account(node, self.pictures)
 
     def profile(self, node: Any) -> Profile | None:
         """The person of `/me` (graph-facts 6.1); None where the answer holds no id."""

@@ -182,20 +182,24 @@ class Reading:
             yield [None if each is None else BusinessId(each) for each in ids], part.truncated
 
     async def read_pages(
-        self, ids: Sequence[PageId], tell: Callable[[PageId, PageNode | GraphError], None]
+        self,
+        ids: Sequence[PageId],
+        tell: Callable[[PageId, PageNode | GraphError], None],
+        fail: Callable[[GraphError], None],
     ) -> None:
         """Pages by id, in batches side by side; each is told with its node or its own error."""
         kind = NodeKind("{page}", PageFields, self.parser.page)
-        await NodeReader(self.caller, kind, tell).read(ids)
+        await NodeReader(self.caller, kind, tell, fail).read(ids)
 
     async def read_instagram_accounts(
         self,
         ids: Sequence[InstagramAccountId],
         tell: Callable[[InstagramAccountId, InstagramAccount | GraphError], None],
+        fail: Callable[[GraphError], None],
     ) -> None:
         """Instagram accounts by id with the person's own token (graph-facts 7.6 C, 8.3)."""
         kind = NodeKind("{instagram}", InstagramFields, lambda body, _: self.parser.account(body))
-        await NodeReader(self.caller, kind, tell).read(ids)
+        await NodeReader(self.caller, kind, tell, fail).read(ids)
 
 
 def _first_pages(walk: PageWalk, nested: Any) -> FirstPages | None:

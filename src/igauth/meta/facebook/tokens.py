@@ -137,7 +137,8 @@ class TokenCalls:
 
 def _at_exchange(refusal: GraphRefusal) -> GraphRefusal:
     """Subcodes are often missing, so any 100 but 36008 is the code's fault (graph-facts 2.4)."""
-    if refusal.code == 100 and refusal.meaning is not Meaning.MISCONFIGURED:
+    ours = (Meaning.MISCONFIGURED, Meaning.REDIRECT_REFUSED)
+    if refusal.code == 100 and refusal.meaning not in ours:
         return refusal.read_as(Meaning.CODE_REJECTED)
     return refusal
 
