@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -143,7 +143,8 @@ class Metrics:
         self.request_seconds = Histogram(
             "igauth_http_request_seconds", "Time to answer", ("route",), registry=self.registry
         )
-        self.graph            "igauth_graph_calls",
+        self.graph_calls = Counter(
+            "igauth_graph_calls",
             "Calls to Facebook",
             ("endpoint", "outcome"),
             registry=self.registry,

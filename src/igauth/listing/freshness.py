@@ -178,7 +178,7 @@ class Listings:
             raise refusal
         if refusal is not None:
             row = await self._after_checkpoint(row, refusal)
-        if grant.listing is None and not self._may_list(row):
+        if grant.listing is None and not may_list(row.provider, row.granted_scopes):
             raise self._permission_missing(row)
         return row
 
@@ -192,9 +192,6 @@ class Listings:
         if still is not None:
             raise still
         return row
-
-    def _may_list(self, row: ConnectionRow) -> bool:
-        return row.provider is not Provider.FACEBOOK or bool(NEEDED & row.granted_scopes)
 
     def _permission_missing(self, row: ConnectionRow) -> PermissionMissing:
         return PermissionMissing(
@@ -293,11 +290,16 @@ class Listings:
     async def _keep(self, row: ConnectionRow, fresh: Listing) -> StoredGrant:
         def unit(tx: Transaction) -> StoredGrant:
             latest = self._keeping.lock(tx, row)
-            if not self._may_list(latest):
+            if not may_list(latest.provider, latest.granted_scopes):
                 raise self._permission_missing(latest)
             return self._keeping.save(tx, latest, fresh)
 
         return await self._database.write(unit)
+
+
+def may_list(provider: Provider, granted: frozenset[str] | None) -> bool:
+    """Whether any permission was granted that could fill a listing."""
+    return provider is not Provider.FACEBOOK or bool(NEEDED & (granted or frozenset()))
 
 
 def _with_connection(shown: StoredGrant | None, latest: StoredGrant) -> StoredGrant:

@@ -18,7 +18,7 @@ from igauth.grants.consent import certain_ids, next_consent
 from igauth.grants.revocations import Revocations
 from igauth.grants.vault import Vault
 from igauth.listing.findings import Findings
-from igauth.listing.freshness import NEEDED, Listings
+from igauth.listing.freshness import Listings
 from igauth.listing.keeping import Keeping
 from igauth.login.attempts import Attempt
 from igauth.login.sessions import Sessions
@@ -138,10 +138,7 @@ class Recording:
         def listed(
             tx: Transaction, _known: ConnectionRow | None, connection_id: ConnectionId
         ) -> Listed | None:
-            if first is None or not (
-                by.door.provider is not Provider.FACEBOOK
-                or NEEDED & (grant.granted_scopes or frozenset())
-            ):
+            if first is None or not may_list(by.door.provider, grant.granted_scopes):
                 return None
             scoped = _Fresh(
                 connection_id,
