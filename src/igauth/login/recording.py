@@ -18,7 +18,7 @@ from igauth.grants.consent import certain_ids, next_consent
 from igauth.grants.revocations import Revocations
 from igauth.grants.vault import Vault
 from igauth.listing.findings import Findings
-from igauth.listing.freshness import Listings
+from igauth.listing.freshness import Listings, may_list
 from igauth.listing.keeping import Keeping
 from igauth.login.attempts import Attempt
 from igauth.login.sessions import Sessions
