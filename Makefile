@@ -7,7 +7,7 @@ BIN := .venv/bin
 PORT ?=
 ARGS ?=
 
-# make test PYTEST_ARGS='tests/services -x'
+# make test PYTEST_ARGS='tests/listing -x'
 # Four processes, even on two cores: one mostly waits for a browser. Whoever is done early takes over.
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
@@ -21,7 +21,7 @@ dev: ## the service and the offline Facebook on http://localhost:8000 (PORT=9001
 	@sh scripts/setup.sh run
 	@exec $(BIN)/igauth dev $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: check ## every check, then every test (PYTEST_ARGS='tests/services -x')
+test: check ## every check, then every test (PYTEST_ARGS='tests/listing -x')
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: ## format, lint, types, the arrows between the rooms, and the project's own rules
