@@ -182,7 +182,8 @@ def test_the_errors_page_lists_every_failure_of_a_login() -> None:
 
     assert own < listed
     assert listed - own == {
-        *("facebook_error", "facebook_unavailable", "service_misconfigured"),
+        *("facebook_error", "facebook_rate_limited", "facebook_unavailable"),
+        "service_misconfigured",
         *("database_unavailable", "server_error"),
     }
 

@@ -148,7 +148,7 @@ def test_serve_serves_and_finishes_what_is_in_flight(command: Command, tmp_path:
             assert command("healthcheck", "--port", str(port)).out == "ready\n"
             answer: list[httpx.Response] = []
             with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+                base_url=f"http://localhost:{port}", trust_env=False, timeout=PATIENCE_SECONDS
             ) as browser:
                 started = browser.get("/auth/facebook")
                 query = parse_qs(urlsplit(started.headers["location"]).query)
@@ -184,7 +184,7 @@ def test_uvicorn_serves_the_factory_without_printing_a_code(
     arguments = ["--factory", "igauth.app:create_app", "--log-level", "trace", "--port", str(port)]
     with running(environment, "uvicorn", *arguments) as service:
         service.wait_until_ready(port)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+        with httpx.Client(base_url=f"http://localhost:{port}", trust_env=False) as browser:
             state = parse_qs(urlsplit(browser.get("/auth/facebook").headers["location"]).query)[
                 "state"
             ][0]
@@ -217,7 +217,7 @@ def test_a_log_that_nobody_reads_stops_nothing(command: Command, tmp_path: Path)
     try:
         until(lambda: listens(port), "not listening")
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+            base_url=f"http://localhost:{port}", trust_env=False, timeout=PATIENCE_SECONDS
         ) as browser:
             statuses = {browser.get(f"/{'x' * 200}").status_code for _ in range(900)}
         process.send_signal(signal.SIGTERM)

@@ -31,19 +31,25 @@ from igauth.store.views import StoredGrant
 
 _log = structlog.stdlib.get_logger("igauth.listing")
 ANSWER_SECONDS: Final = 10.0
-WALK_SECONDS: Final = 70.0
+WALK_SECONDS: Final = 60.0
 NEEDED: Final = frozenset({"pages_show_list", "instagram_basic"})
 """Facebook's permissions of which a listing needs at least one (contract §6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How old a stored listing may be, how long an answer waits, how long a walk may go on."""
+    """How old a stored listing may be, how long an answer waits, how long a walk goes on after
+    that."""
 
     max_age: timedelta
     answer_seconds: float = ANSWER_SECONDS
     walk_seconds: float = WALK_SECONDS
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def whole_seconds(self) -> float:
+        """The longest that a walk may take."""
+        return self.answer_seconds + self.walk_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +272,7 @@ class Listings:
     ) -> StoredGrant:
         """What a discovery found, within the walk's bound, stored. Raises IgAuthError."""
         try:
-            facts = await asyncio.wait_for(discovery, self._patience.walk_seconds)
+            facts = await asyncio.wait_for(discovery, self._patience.whole_seconds)
         except TimeoutError:
             facts = None
         except GraphError as error:
