@@ -83,7 +83,7 @@ def _build_accounts(dialect: str, insert: Any) -> Any:
 def _unnested() -> Any:
     """PostgreSQL: the accounts' lists, a column each, as rows."""
     kinds = (Text, Integer, Text, Text)
-    lists = [
+    lists: list[Any] = [
         cast(parameter(name), postgresql.ARRAY(kind))
         for name, kind in zip(_COLUMNS_OF_ACCOUNT, kinds, strict=True)
     ]

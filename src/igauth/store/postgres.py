@@ -16,6 +16,10 @@ LONGEST_WAIT_SECONDS: Final = 15
 """For a connection of the pool: as long as a callback may take (contract §8)."""
 
 
+class Unconfirmed(Exception):
+    """COMMIT was sent, and no answer came: nobody knows whether it happened."""
+
+
 def open_engine(url: URL, given: Mapping[str, Any]) -> AsyncEngine:
     """The engine; connects at the first use. No ping before use: a dead connection is met by
     the transaction's own repetition (`database`). `given`: what DATABASE_URL says to the driver.
@@ -38,9 +42,17 @@ def open_engine(url: URL, given: Mapping[str, Any]) -> AsyncEngine:
 
 
 async def run(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Result:
-    """`unit` in one transaction; commits at its end, rolls back on any exception."""
-    async with engine.begin() as connection:
-        return await connection.run_sync(unit)
+    """`unit` in one transaction; commits at its end, rolls back on any exception.
+
+    Raises Unconfirmed where the commit failed, what drivers raise where anything before it did.
+    """
+    async with engine.connect() as connection:
+        done = await connection.run_sync(unit)
+        try:
+            await connection.commit()
+        except Exception as error:
+            raise Unconfirmed from error
+    return done
 
 
 async def read(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Result:
