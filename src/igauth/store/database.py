@@ -224,6 +224,4 @@ def _refused(error: Exception) -> Exception:
         error, DBAPIError | PoolTimeout | OSError | sqlite3.Error | Unconfirmed | Overdue
     ):
         return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
-    if type(error).__module__.startswith("asyncpg."):  # unwrapped while connecting
-        return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
     return error

@@ -1,17 +1,17 @@
 """What a login commits: person, sign-in, connection, token, listing, session; whole or not at all.
 
-One read that locks the person (record 14: person, connection, listing, session), then all writes
-together: two round trips on PostgreSQL, one visit on SQLite.
+One read that locks person and connection (record 14), then all writes together: two round trips on
+PostgreSQL, one visit on SQLite.
 """
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from igauth.domain import ConnectionId, PersonId, Provider, SessionHash, Subject
@@ -147,37 +147,40 @@ def _record(tx: Transaction, login: NewLogin) -> Recorded:
 
 
 def _target(tx: Transaction, login: NewLogin) -> _Target:
-    """Whom the login ends with; locks the person."""
-    named = {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
-    adding = _adding_target(tx, login, named) if login.adding_under else None
-    if adding is not None:
-        return adding
-    row = tx.execute(_KNOWN, named).one_or_none()
-    if row is None:
-        return _Target(_Kind.FIRST, PersonId(str(uuid.uuid4())), None)
-    return _Target(_Kind.AGAIN, PersonId(row[0]), _connection(row[1:]))
-
-
-def _adding_target(tx: Transaction, login: NewLogin, named: dict[str, Any]) -> _Target | None:
-    """The person of the live session that the attempt began under, if they may gain this.
-
-    An Instagram account always; a Facebook login where they have none, and it is nobody's yet.
-    """
-    session = {
-        "hashes": list(login.adding_under),
-        "now": login.now,
-        "idle_since": login.idle_since,
-    }
-    row = tx.execute(_UNDER_SESSION, session | named).one_or_none()
-    if row is None:
-        return None
-    person_id, known = PersonId(row[0]), _connection(row[1:])
+    """Whom the login ends with (contract §10); locks that person, and nobody else."""
+    first = _Target(_Kind.FIRST, PersonId(str(uuid.uuid4())), None)
     if login.provider is Provider.INSTAGRAM:
-        return _Target(_Kind.ADDED, person_id, known)
-    has_one = {each.provider for each in people.list_sign_ins(tx, person_id)}
-    if login.provider in has_one or tx.execute(_KNOWN, named).first() is not None:
+        return _added(tx, login) or _again(tx, login) or first
+    return _again(tx, login) or _gained(tx, login) or first
+
+
+def _again(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The person whom the subject signs in."""
+    row = tx.execute(_BY_SIGN_IN, _named(login)).one_or_none()
+    return None if row is None else _Target(_Kind.AGAIN, PersonId(row[0]), _connection(row[1:]))
+
+
+def _added(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The person of the live session that the attempt began under."""
+    if not login.adding_under:
         return None
-    return _Target(_Kind.ADDED_SIGN_IN, person_id, known)
+    session = {"hashes": list(login.adding_under), "idle_since": login.idle_since}
+    row = tx.execute(_BY_SESSION, _named(login) | session | {"now": login.now}).one_or_none()
+    return None if row is None else _Target(_Kind.ADDED, PersonId(row[0]), _connection(row[1:]))
+
+
+def _gained(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The same, who also gains the subject as a way to sign in, if they have none at this door."""
+    added = _added(tx, login)
+    if added is None or any(
+        each.provider is login.provider for each in people.list_sign_ins(tx, added.person_id)
+    ):
+        return None
+    return replace(added, kind=_Kind.ADDED_SIGN_IN)
+
+
+def _named(login: NewLogin) -> dict[str, Any]:
+    return {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
 
 
 def _connection(columns: Sequence[Any]) -> ConnectionRow | None:
@@ -215,42 +218,40 @@ def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict
     }
 
 
-_KNOWN: Final = (
-    select(Person.id, *connections.COLUMNS)
-    .select_from(SignIn)
-    .join(Person, Person.id == SignIn.person_id)
-    .outerjoin(
-        Connection,
-        and_(
-            Connection.person_id == SignIn.person_id,
-            Connection.provider == SignIn.provider,
-            Connection.subject == SignIn.subject,
-        ),
+def _with_connection(person: Select[Any]) -> Select[Any]:
+    """A person, and their connection to the subject; both locked, in this order, and each as it is
+    once its lock is had. Without a lock of its own, PostgreSQL would show the connection as it was
+    before the wait for the person's."""
+    whose = person.cte("known_person")
+    connection = (
+        select(*connections.COLUMNS)
+        .where(
+            Connection.person_id == select(whose.c.id).scalar_subquery(),
+            Connection.provider == bindparam("provider"),
+            Connection.app_id == bindparam("app_id"),
+            Connection.subject == bindparam("subject"),
+        )
+        .with_for_update()
+        .cte("known_connection")
     )
+    return select(whose.c.id, *connection.c).select_from(whose.outerjoin(connection, true()))
+
+
+_BY_SIGN_IN: Final = _with_connection(
+    select(Person.id)
+    .join(SignIn, SignIn.person_id == Person.id)
     .where(
         SignIn.provider == bindparam("provider"),
         SignIn.app_id == bindparam("app_id"),
         SignIn.subject == bindparam("subject"),
     )
-    .with_for_update(of=Person)
+    .with_for_update(of=(Person, SignIn))
 )
-
-
-_UNDER_SESSION: Final = (
-    select(Person.id, *connections.COLUMNS)
-    .select_from(Session)
-    .join(Person, Person.id == Session.person_id)
-    .outerjoin(
-        Connection,
-        and_(
-            Connection.person_id == Session.person_id,
-            Connection.provider == bindparam("provider"),
-            Connection.app_id == bindparam("app_id"),
-            Connection.subject == bindparam("subject"),
-        ),
-    )
+_BY_SESSION: Final = _with_connection(
+    select(Person.id)
+    .join(Session, Session.person_id == Person.id)
     .where(sessions.IS_LIVE)
-    .with_for_update(of=Person)
+    .with_for_update(of=(Person, Session))
 )
 _ADD_PERSON: Final = insert(Person).values(
     id=parameter("person_id"),

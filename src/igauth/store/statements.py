@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import repeat
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, Select, bindparam, literal, select
+from sqlalchemy import CursorResult, Executable, Select, bindparam, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from igauth.store.database import Transaction
@@ -82,6 +82,14 @@ class Together:
             for number, write in enumerate(self._writes)
         ]
         return select(literal(1)).add_cte(*ctes)
+
+
+def delete_some(tx: Transaction, key: Any, which: Any, limit: int) -> int:
+    """Deletes up to `limit` of these rows, without waiting for one that somebody works on;
+    returns how many. `key`: the table's primary key."""
+    picked = select(key).where(which).limit(limit).with_for_update(skip_locked=True).cte("picked")
+    unwanted = delete(key.class_).where(key.in_(select(picked.c[key.key])))
+    return tx.execute(unwanted).rowcount
 
 
 def given(*names: str) -> dict[str, Any]:
