@@ -43,6 +43,9 @@ RETRY_AFTER_SECONDS: Final = 5
 MOST_WAITING: Final = 1_000
 _READERS: Final = 3
 _PATIENCE_SECONDS: Final = 5.0
+_LEAST_WAIT_SECONDS: Final = 1.0
+"""For one's turn, however little patience is left: everybody gets one try."""
+
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _REPEATABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
@@ -116,11 +119,12 @@ class Database:
 async def _repeated(run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
     """The unit, again while the database asks for it; every other failure in our words."""
     until = time.monotonic() + patience_seconds
+    turn_until = max(until, time.monotonic() + _LEAST_WAIT_SECONDS)
     pause = _SHORTEST_PAUSE_SECONDS
     stale = postgres.POOL_CONNECTIONS + 1
     while True:
         try:
-            return await run(unit, until)
+            return await run(unit, turn_until)
         except Exception as error:
             if _is_stale(error) and stale > 0:
                 stale, wait = stale - 1, 0.0
@@ -216,9 +220,15 @@ def _is_contended(error: Exception) -> bool:
     return getattr(origin, "sqlstate", None) in _REPEATABLE_SQLSTATES
 
 
+def _is_bad_data(error: Exception) -> bool:
+    """A value that the database can't hold; asyncpg's have no class of their own."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(error, DataError) or str(state).startswith("22")
+
+
 def _refused(error: Exception) -> Exception:
     """What drivers raise, in our words; bugs in our SQL and everything else as it is."""
-    if isinstance(error, IntegrityError | ProgrammingError | DataError):
+    if isinstance(error, IntegrityError | ProgrammingError) or _is_bad_data(error):
         return error
     if isinstance(
         error, DBAPIError | PoolTimeout | OSError | sqlite3.Error | Unconfirmed | Overdue

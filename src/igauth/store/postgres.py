@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, ExceptionContext, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -29,7 +29,7 @@ def open_engine(url: URL, given: Mapping[str, Any]) -> AsyncEngine:
         "command_timeout": STATEMENT_SECONDS,
         **given,
     }
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=POOL_CONNECTIONS,
         max_overflow=0,
@@ -39,6 +39,8 @@ def open_engine(url: URL, given: Mapping[str, Any]) -> AsyncEngine:
         hide_parameters=True,
         connect_args=options,
     )
+    event.listen(engine.sync_engine, "handle_error", _forget_values)
+    return engine
 
 
 async def run(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Result:
@@ -59,3 +61,10 @@ async def read(engine: AsyncEngine, unit: Callable[[Connection], Result]) -> Res
     """`unit` for reads alone: each statement by itself, without BEGIN and ROLLBACK."""
     async with engine.connect() as connection:
         return await connection.run_sync(unit)
+
+
+def _forget_values(context: ExceptionContext) -> None:
+    """PostgreSQL's details quote whole rows; a traceback must not."""
+    told = context.original_exception.__cause__
+    if getattr(told, "detail", None) is not None:
+        told.detail = None  # type: ignore[union-attr]  # asyncpg's PostgresError
