@@ -142,7 +142,7 @@ async def test_units_side_by_side_don_t_meet(database: Database) -> None:
 
 
 async def test_a_cancelled_caller_leaves_whole_transactions(database: Database) -> None:
-    """Cut off at any moment, in line or in the midst: both rows or neither, and the pool is fine."""
+    """Cut off at any moment: both rows or neither, and the pool is fine."""
     for moment in range(60):
         ids = f"{moment}a", f"{moment}b"
         work = asyncio.create_task(
@@ -194,7 +194,7 @@ async def test_a_cancelled_reader_leaves_its_connection(database: Database) -> N
 async def test_more_than_can_wait_are_refused_at_once(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound holds for reads and writes, without a look at the database; then it's free again."""
+    """The bound holds for reads and writes alike; afterwards there is room again."""
     monkeypatch.setattr(module, "MOST_WAITING", 3)
     async with nobody_else_writes(database_url):
         waiting = [

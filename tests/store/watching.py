@@ -1,6 +1,7 @@
-"""Watches what is sent to databases: the statements, in order, with their parameters."""
+"""Watches what is sent to databases, and waits for what happens there."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,3 +42,9 @@ def watched() -> Iterator[Watched]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", seen.add)
+
+
+async def eventually(ask: Callable[[], Awaitable[object]]) -> None:
+    """Waits until the answer is neither false nor empty: somebody else's doing."""
+    while not await ask():  # noqa: ASYNC110  # no event of ours tells of another process
+        await asyncio.sleep(0.01)
