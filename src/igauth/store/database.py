@@ -49,6 +49,7 @@ _LEAST_WAIT_SECONDS: Final = 1.0
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _REPEATABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_BAD_DATA: Final = frozenset({"21", "22"})  # classes: cardinality violation, data exception
 _REPEATABLE_SQLITE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
@@ -221,9 +222,9 @@ def _is_contended(error: Exception) -> bool:
 
 
 def _is_bad_data(error: Exception) -> bool:
-    """A value that the database can't hold; asyncpg's have no class of their own."""
+    """Values that can't be held, or twice the same; SQLAlchemy has no class for asyncpg's."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return isinstance(error, DataError) or str(state).startswith("22")
+    return isinstance(error, DataError) or str(state)[:2] in _BAD_DATA
 
 
 def _refused(error: Exception) -> Exception:
