@@ -60,6 +60,8 @@ def new_login(subject: str = "1001", **changes: Any) -> NewLogin:
         "session": new_session(f"session of {state}"),
         "state_hash": state,
         "ended_sessions": (),
+        "adding_under": (),
+        "idle_since": NOW - timedelta(days=14),
         "cancelled_revocations": (),
         "reconnect": None,
         "request_id": "r-1",

@@ -156,9 +156,9 @@ async def test_a_cancelled_caller_leaves_whole_transactions(database: Database) 
     await database.write(lambda tx: add(tx, *PAIR))
 
     assert {each % 2 for each in firsts} == {0}
-    ids = set(await database.read(lambda tx: tx.execute(select(Person.id)).scalars().all()))
-    assert all((f"{each}a" in ids) == (f"{each}b" in ids) for each in range(60))
-    assert ids >= set(PAIR)
+    found = set(await database.read(lambda tx: tx.execute(select(Person.id)).scalars().all()))
+    assert all((f"{each}a" in found) == (f"{each}b" in found) for each in range(60))
+    assert found >= set(PAIR)
 
 
 async def test_closing_waits_for_what_a_cancelled_caller_began(
@@ -348,7 +348,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None
     assert path.read_text() == "Dear Ada, " * 200
 
 
-def _number_of() -> Select[tuple[int]]:
+def _number_of() -> Select[int]:
     return select(func.count()).select_from(Person)
 
 

@@ -34,7 +34,8 @@ from igauth.store.attempts import Outcome, SpentRow
 from igauth.store.connections import ConnectionRow, SealedToken
 from igauth.store.database import Database, Transaction
 from igauth.store.listings import AccountRow, ListingRow
-from igauth.store.logins import MOST_SESSIONS, Recorded
+from igauth.store.login_writes import MOST_SESSIONS
+from igauth.store.logins import Recorded
 from igauth.store.models import Base
 from igauth.store.people import PersonRow, SignInRow
 from tests.postgres import PostgresServer
@@ -216,7 +217,7 @@ async def test_a_second_login_revives_the_connection(database: Database) -> None
     assert (row.status, row.cause, row.check_failures) == (ConnectionStatus.ACTIVE, None, 0)
     assert (row.sealed_token, row.token_kid, row.token_issued_at) == ("v1.k2.BBBB", "k2", LATER)
     assert (row.token_version, row.version, row.connected_at) == (2, 3, LATER)
-    assert (row.granular, row.granted_scopes) == (None, {"public_profile"})
+    assert (row.granular, row.granted_scopes) == (None, frozenset({"public_profile"}))
     assert row.used_at == NOW
     assert person is not None
     assert (person.created_at, person.last_login_at) == (NOW, LATER)

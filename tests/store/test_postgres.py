@@ -156,7 +156,8 @@ async def test_a_commit_that_takes_too_long_is_an_outage(hasty: Database) -> Non
 
 async def test_a_deadlock_is_met_by_repeating(postgresql: Database) -> None:
     """Two take the same rows in opposite order: both get what they wanted, nobody an error."""
-    await postgresql.write(lambda tx: (insert_turn(tx, "a"), insert_turn(tx, "b")))
+    for each in "ab":
+        await sql(postgresql, f"INSERT INTO turns (name) VALUES ('{each}')")  # noqa: S608  # ours
     runs: list[str] = []
 
     def unit(*names: str) -> Callable[[Transaction], None]:
