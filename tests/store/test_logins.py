@@ -354,6 +354,90 @@ async def test_a_reconnect_by_the_same_account_is_a_login(database: Database) ->
     assert (await get_connection(database, ada)).token_version == 2
 
 
+# --- added to whoever is signed in ---
+
+
+async def test_an_instagram_account_is_added_to_whoever_is_signed_in(database: Database) -> None:
+    """A connection and nothing else: no session, no other way to sign in, no other person."""
+    ada = await log_in(database, session=new_session("a1"))
+    await spend(database, "s1")
+    instagram = {"provider": Provider.INSTAGRAM, "adding_under": [SessionHash("a1")]}
+    added = [
+        await log_in(database, "77", name="shop", state_hash="s1", **instagram) for _ in range(2)
+    ]
+    person, sign_ins, rows, spent = await database.read(
+        lambda tx: (
+            people.find(tx, ada.person_id),
+            people.list_sign_ins(tx, ada.person_id),
+            connections.list_for_person(tx, ada.person_id),
+            attempts.find(tx, "s1"),
+        )
+    )
+
+    assert added == [Recorded(ada.person_id, rows[1].id, added=True)] * 2
+    assert [(row.provider, row.name, row.token_version) for row in rows] == [
+        (Provider.FACEBOOK, "Ada", 1),
+        (Provider.INSTAGRAM, "shop", 2),
+    ]
+    assert [each.provider for each in sign_ins] == [Provider.FACEBOOK]
+    assert await live_sessions(database, ada) == ["a1"]
+    assert person is not None
+    assert person.name == "Ada"
+    assert spent == SpentRow(Outcome.ADDED, None)
+    assert not await database.read(
+        lambda tx: attempts.made_session(tx, "s1", [SessionHash("session of s1")])
+    )
+    events = await sql(database, "SELECT event, count(*) FROM audit_events GROUP BY event")
+    assert dict(events) == {"login.completed": 1, "connection.added": 2}
+
+
+@pytest.mark.parametrize("how", ["another", "idle", "over"])
+async def test_nothing_is_added_under_a_session_that_has_ended(
+    database: Database, how: str
+) -> None:
+    """It's an ordinary login then, of whoever the account signs in."""
+    ada = await log_in(database, session=new_session("a1"))
+    changes: dict[str, Any] = {
+        "another": {"adding_under": [SessionHash("a2")]},
+        "idle": {"idle_since": NOW},
+        "over": {"now": NOW + timedelta(days=60)},
+    }[how]
+    given = {"provider": Provider.INSTAGRAM, "adding_under": [SessionHash("a1")]} | changes
+    done = await log_in(database, "77", **given)
+
+    assert not done.added
+    assert done.person_id != ada.person_id
+
+
+async def test_a_facebook_login_is_gained_by_whoever_came_by_the_other_door(
+    database: Database,
+) -> None:
+    """A second way to sign in, with its connection; the session stays as it is."""
+    ada = await log_in(
+        database, "77", provider=Provider.INSTAGRAM, session=new_session("a1"), name="shop"
+    )
+    gained = await log_in(database, adding_under=[SessionHash("a1")])
+    assert (gained.person_id, gained.added) == (ada.person_id, True)
+    assert await live_sessions(database, ada) == ["a1"]
+
+    again = await log_in(database)
+
+    assert again == Recorded(ada.person_id, gained.connection_id)
+
+
+async def test_a_facebook_login_that_is_somebody_s_already_is_theirs(database: Database) -> None:
+    """Known as another person, or a second one beside the first: ordinary logins."""
+    ada = await log_in(database, "77", provider=Provider.INSTAGRAM, session=new_session("a1"))
+    bob = await log_in(database, "1002")
+    assert await log_in(database, "1002", adding_under=[SessionHash("a1")]) == bob
+
+    await log_in(database, "1001", adding_under=[SessionHash("a1")])
+    third = await log_in(database, "1003", adding_under=[SessionHash("a1")])
+
+    assert not third.added
+    assert third.person_id not in (ada.person_id, bob.person_id)
+
+
 # --- its listing ---
 
 
@@ -428,6 +512,19 @@ async def test_a_login_costs_two_round_trips(
     await log_in(database, state_hash="s1", **(A_LISTING if listed else {}))
 
     assert len(statements) == (on_sqlite if database.is_sqlite else 2)
+
+
+async def test_adding_costs_no_more(database: Database, statements: Watched) -> None:
+    """An Instagram account as a login does; a Facebook login asks who it is, and who they are."""
+    await log_in(database, "77", provider=Provider.INSTAGRAM, session=new_session("a1"))
+    for provider, on_sqlite, on_postgresql in (
+        (Provider.INSTAGRAM, 5, 2),
+        (Provider.FACEBOOK, 8, 4),
+    ):
+        statements.clear()
+        done = await log_in(database, provider=provider, adding_under=[SessionHash("a1")])
+        assert done.added
+        assert len(statements) == (on_sqlite if database.is_sqlite else on_postgresql)
 
 
 async def test_a_login_costs_the_same_however_much_it_brings(
