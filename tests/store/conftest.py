@@ -46,7 +46,9 @@ def statements() -> Iterator[Watched]:
 @pytest.fixture
 def sqlite_path(tmp_path: Path, sqlite_template: Path) -> Path:
     """A migrated SQLite file."""
-    return shutil.copy(sqlite_template, tmp_path / "one.db")
+    path = tmp_path / "one.db"
+    shutil.copy(sqlite_template, path)
+    return path
 
 
 @pytest.fixture

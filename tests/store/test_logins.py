@@ -361,7 +361,10 @@ async def test_an_instagram_account_is_added_to_whoever_is_signed_in(database: D
     """A connection and nothing else: no session, no other way to sign in, no other person."""
     ada = await log_in(database, session=new_session("a1"))
     await spend(database, "s1")
-    instagram = {"provider": Provider.INSTAGRAM, "adding_under": [SessionHash("a1")]}
+    instagram: dict[str, Any] = {
+        "provider": Provider.INSTAGRAM,
+        "adding_under": [SessionHash("a1")],
+    }
     added = [
         await log_in(database, "77", name="shop", state_hash="s1", **instagram) for _ in range(2)
     ]
@@ -484,9 +487,9 @@ async def test_a_login_that_fails_leaves_nothing(database: Database, known: bool
     if known:
         await log_in(database)
     before = await everything(database)
-    for what in ({"seal": fail}, {"consent": fail}, {"listing": fail}):
+    for what in ("seal", "consent", "listing"):
         with pytest.raises(Mine):
-            await log_in(database, **(A_LISTING | what))
+            await log_in(database, **(A_LISTING | {what: fail}))
     with pytest.raises(IntegrityError):  # the very last of its writes, on SQLite
         await log_in(database, session=new_session("taken"), **A_LISTING)
 
