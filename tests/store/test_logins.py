@@ -400,12 +400,12 @@ async def test_nothing_is_added_under_a_session_that_has_ended(
 ) -> None:
     """It's an ordinary login then, of whoever the account signs in."""
     ada = await log_in(database, session=new_session("a1"))
-    changes: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "another": {"adding_under": [SessionHash("a2")]},
         "idle": {"idle_since": NOW},
         "over": {"now": NOW + timedelta(days=60)},
-    }[how]
-    given = {"provider": Provider.INSTAGRAM, "adding_under": [SessionHash("a1")]} | changes
+    }
+    given = {"provider": Provider.INSTAGRAM, "adding_under": [SessionHash("a1")]} | ways[how]
     done = await log_in(database, "77", **given)
 
     assert not done.added
