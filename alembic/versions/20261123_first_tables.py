@@ -168,8 +168,9 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "person_id",
             "provider",
+            "app_id",
             "subject",
-            name=op.f("uq_connections_person_id_provider_subject"),
+            name=op.f("uq_connections_person_id_provider_app_id_subject"),
         ),
     )
     with op.batch_alter_table("connections", schema=None) as batch_op:

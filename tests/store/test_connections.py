@@ -1,35 +1,51 @@
-"""Connections: one for a person, written by compare-and-set, kept by leases."""
+"""Connections: written by compare-and-set, versioned for others, kept by leases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
-from sqlalchemy.exc import IntegrityError
 
-from igauth.domain import ConnectionId, ConnectionStatus, PersonId
+from igauth.domain import (
+    ConnectionCause,
+    ConnectionId,
+    ConnectionStatus,
+    GranularScopes,
+    Permissions,
+    PersonId,
+    Provider,
+    SessionHash,
+    Subject,
+)
 from igauth.store import connections
-from igauth.store.connections import ConnectionRow, Grant
+from igauth.store.connections import ConnectionRow, SealedToken
 from igauth.store.database import Database, Transaction
-from igauth.store.models import Connection
+from igauth.store.leases import LEASE, Lease
+from igauth.store.logins import Recorded
 from tests.store.rows import (
+    APP_ID,
     GRANT,
     LATER,
+    MOMENT,
     NOW,
-    add_connection,
-    add_person,
-    analyze,
+    account,
+    count,
     due_at,
     get_connection,
+    listing_of,
+    log_in,
+    new_session,
+    sql,
 )
 
-UNTIL = NOW + timedelta(minutes=5)
+RENEWED = SealedToken("v1.k2.CCCC", "k2", LATER)
 NEWER = replace(
     GRANT,
     status=ConnectionStatus.EXPIRING,
-    status_cause="soon",
+    cause=ConnectionCause.TOKEN_ENDS_SOON,
     token_expires_at=None,
     granular=None,
     granted_scopes=frozenset(),
@@ -38,236 +54,254 @@ NEWER = replace(
 
 
 async def claim(
-    database: Database, owner: str, *, now: datetime = NOW, limit: int = 50
-) -> list[ConnectionRow]:
-    """What this owner takes, for five minutes."""
-    async with database.transaction() as tx:
-        return await connections.claim_due(
-            tx, now=now, until=now + timedelta(minutes=5), owner=owner, limit=limit
-        )
+    database: Database, *, now: datetime = NOW, limit: int = 50
+) -> tuple[Lease, list[ConnectionRow]]:
+    """What somebody takes."""
+    return await database.write(partial(connections.claim_checks, now=now, limit=limit))
 
 
-async def crowd(database: Database, number: int, due: datetime = NOW) -> list[ConnectionRow]:
-    """So many people whose connections are due, the oldest first."""
+async def claimed(database: Database, *, now: datetime = NOW, limit: int = 50) -> list[str]:
+    """Ids of what somebody takes."""
+    return [row.id for row in (await claim(database, now=now, limit=limit))[1]]
+
+
+async def crowd(database: Database, number: int) -> list[str]:
+    """Ids of so many connections that are due, the longest due first."""
     made = []
     for index in range(number):
-        person = await add_person(database, str(2000 + index))
-        grant = due_at(due - timedelta(minutes=number - index))
-        made.append(await add_connection(database, person, grant=grant))
-    return made
+        grant = due_at(NOW - timedelta(minutes=number - index))
+        made.append(await log_in(database, str(2000 + index), grant=grant))
+    return [each.connection_id for each in made]
 
 
-# --- what a login writes ---
+# --- reading ---
 
 
-async def test_a_reserved_connection_has_an_id_and_nothing_else(
-    database: Database, ada: PersonId
-) -> None:
-    """There is an id to seal for before there is a token; asked again, it is the same."""
-    async with database.transaction() as tx:
-        first = await connections.reserve(tx, ada, NOW)
-        again = await connections.reserve(tx, ada, LATER)
-
-    assert again == first
-    assert (first.status, first.sealed_token) == (ConnectionStatus.RECONNECT_REQUIRED, None)
-    assert (first.token_version, first.next_check_at, first.last_consent) == (0, None, None)
+async def test_a_connection_is_found_by_its_own_id(database: Database, ada: Recorded) -> None:
+    """Whoever's it is; an unknown id finds nothing, and nothing to lock."""
+    row = await get_connection(database, ada)
+    for find in (connections.find, connections.lock):
+        assert await database.write(lambda tx, by=find: by(tx, row.id)) == row  # type: ignore[misc]
+        assert await database.write(lambda tx, by=find: by(tx, ConnectionId("x"))) is None  # type: ignore[misc]
 
 
-async def test_twenty_reservations_at_once_are_one_connection(
-    database: Database, other: Database, ada: PersonId
-) -> None:
-    """A person has exactly one, on however many replicas the logins run."""
+async def test_a_person_s_connections_come_in_order(database: Database) -> None:
+    """Facebook's first, then as they were made; nobody else's."""
+    ada = await log_in(database, "99", provider=Provider.INSTAGRAM, session=new_session("a1"))
+    under = {"adding_under": [SessionHash("a1")]}
+    for number, subject in enumerate(("3", "2"), start=1):
+        at = NOW + timedelta(seconds=number)
+        await log_in(database, subject, provider=Provider.INSTAGRAM, now=at, **under)
+    await log_in(database, "1", now=LATER, **under)
+    await log_in(database, "1002")
+    rows = await database.read(lambda tx: connections.list_for_person(tx, ada.person_id))
 
-    async def reserve(each: Database) -> ConnectionId:
-        async with each.transaction() as tx:
-            return (await connections.reserve(tx, ada, NOW)).id
-
-    ids = await asyncio.gather(*(reserve(each) for _ in range(10) for each in (database, other)))
-
-    assert len(set(ids)) == 1
-
-
-async def test_a_login_writes_all_that_it_learned(database: Database, ada: PersonId) -> None:
-    """Scopes, targets, dates and consent come back as they were."""
-    row = await add_connection(database, ada)
-
-    assert row == ConnectionRow(
-        id=row.id,
-        person_id=ada,
-        facebook_app_id=row.facebook_app_id,
-        facebook_user_id=row.facebook_user_id,
-        name="Ada",
-        sealed_token="v1.k1.AAAA",
-        token_unreadable=False,
-        token_version=1,
-        connected_at=NOW,
-        last_consent={"at": "x"},
-        check_failures=0,
-        **{name: getattr(GRANT, name) for name in GRANT.__slots__},
-    )
+    assert [row.subject for row in rows] == ["1", "99", "3", "2"]
+    assert await database.read(lambda tx: connections.list_for_person(tx, PersonId("x"))) == []
 
 
-async def test_no_scope_named_and_none_known_are_two_things(
-    database: Database, ada: PersonId
-) -> None:
+async def test_a_subject_is_known_by_either_of_its_ids(database: Database) -> None:
+    """Meta names an account by one or the other; everybody's who connected it, by door and app."""
+    both = {"provider": Provider.INSTAGRAM, "other_subject": Subject("178")}
+    ada = await log_in(database, "77", **both)
+    await log_in(database, "1002", session=new_session("b1"))
+    bob = await log_in(database, "77", adding_under=[SessionHash("b1")], **both)
+    everybody_s = sorted((ada.connection_id, bob.connection_id))
+    for provider, app_id, subject, found in (
+        (Provider.INSTAGRAM, APP_ID, "77", everybody_s),
+        (Provider.INSTAGRAM, APP_ID, "178", everybody_s),
+        (Provider.FACEBOOK, APP_ID, "178", []),
+        (Provider.INSTAGRAM, "1", "77", []),
+        (Provider.INSTAGRAM, APP_ID, "7", []),
+    ):
+        rows = await database.read(
+            partial(
+                connections.list_by_subject,
+                provider=provider,
+                app_id=app_id,
+                subject=Subject(subject),
+            )
+        )
+        assert [row.id for row in rows] == found
+
+
+async def test_no_scope_named_and_none_known_are_two_things(database: Database) -> None:
     """`granular` is None where debug_token told nothing, and empty where it named no scope."""
-    for granular in (None, replace(GRANT.granular) if GRANT.granular else None):
-        row = await add_connection(database, ada, grant=replace(GRANT, granular=granular))
-        assert row.granular == granular
+    for granular in (None, GranularScopes({}), GRANT.granular):
+        done = await log_in(database, grant=replace(GRANT, granular=granular))
+
+        assert (await get_connection(database, done)).granular == granular
 
 
-async def test_a_new_login_revives_and_frees(database: Database, ada: PersonId) -> None:
-    """The same id; unreadable, failures and lease are gone, and the version has moved on."""
-    first = await add_connection(database, ada, grant=due_at(NOW))
-    (claimed,) = await claim(database, "keeper")
-    async with database.transaction() as tx:
-        await connections.mark_unreadable(tx, claimed)
-    again = await add_connection(database, ada, grant=due_at(NOW), sealed="v1.k1.BBBB")
+async def test_a_connection_is_readable_while_it_has_a_token_and_its_key(
+    database: Database, ada: Recorded
+) -> None:
+    """Not once it was revoked or given up."""
+    row = await get_connection(database, ada)
+    assert row.is_readable
+    await database.write(lambda tx: connections.mark_unreadable(tx, row))
+    assert not (await get_connection(database, ada)).is_readable
+    await log_in(database)
+    assert (await get_connection(database, ada)).is_readable
+    latest = await get_connection(database, ada)
+    await database.write(lambda tx: connections.save_removed(tx, latest))
 
-    assert again.id == first.id
-    assert (again.token_version, again.token_unreadable, again.sealed_token) == (
-        2,
-        False,
-        "v1.k1.BBBB",
-    )
-    assert [row.id for row in await claim(database, "another")] == [first.id]
-
-
-async def test_a_status_out_of_the_list_is_refused(database: Database, ada: PersonId) -> None:
-    """The database itself knows the five states."""
-    await add_connection(database, ada)
-
-    with pytest.raises(IntegrityError):
-        async with database.transaction() as tx:
-            await tx.execute(update(Connection).values(status="fine"))
-
-
-async def test_a_connection_is_found_by_its_own_id(database: Database, ada: PersonId) -> None:
-    """Whoever's it is; an unknown id finds nothing."""
-    row = await add_connection(database, ada)
-    async with database.reading() as tx:
-        assert await connections.find(tx, row.id) == row
-        assert await connections.find(tx, ConnectionId("x")) is None
-        assert await connections.find_for_person(tx, PersonId("x")) is None
+    assert not (await get_connection(database, ada)).is_readable
 
 
 # --- compare and set ---
 
-Write = Callable[[Transaction, ConnectionRow], Awaitable[bool]]
+Write = Callable[[Transaction, ConnectionRow], bool]
 WRITES: dict[str, Write] = {
     "save_check": lambda tx, row: connections.save_check(tx, row, NEWER),
     "save_check with a token": lambda tx, row: connections.save_check(
-        tx, row, NEWER, sealed_token="v1.k1.CCCC"
+        tx, row, NEWER, token=RENEWED
     ),
     "save_status": lambda tx, row: connections.save_status(
-        *(tx, row, ConnectionStatus.CHECKPOINT_REQUIRED, "checkpoint"),
+        *(tx, row, ConnectionStatus.CHECKPOINT_REQUIRED, ConnectionCause.CHECKPOINT),
         verified_at=LATER,
         next_check_at=LATER,
     ),
-    "save_removed": lambda tx, row: connections.save_removed(tx, row, "app_removed"),
+    "save_removed": connections.save_removed,
+    "save_permissions": lambda tx, row: connections.save_permissions(
+        tx, row, Permissions(frozenset({"a"}), frozenset({"b"}))
+    ),
     "save_consent_diff": lambda tx, row: connections.save_consent_diff(tx, row, {"at": "y"}),
-    "mark_unreadable": lambda tx, row: connections.mark_unreadable(tx, row),
+    "mark_unreadable": connections.mark_unreadable,
 }
 
 
+@pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("meanwhile", ["nothing", "login", "removed", "deleted"])
 async def test_what_changed_meanwhile_is_never_written_over(
-    database: Database, ada: PersonId, meanwhile: str
+    database: Database, ada: Recorded, name: str, meanwhile: str
 ) -> None:
     """Only the very grant that was read is written: no resurrection, no overwriting."""
-    for name, write in WRITES.items():
-        read = await add_connection(database, ada)
-        if meanwhile == "login":
-            await add_connection(database, ada, sealed="v1.k1.BBBB")
-        async with database.transaction() as tx:
-            if meanwhile == "removed":
-                await connections.forget_token(tx, read.id)
-            if meanwhile == "deleted":
-                await tx.execute(delete(Connection))
-            before = await connections.find(tx, read.id)
-            written = await write(tx, read)
-            after = await connections.find(tx, read.id)
+    read = await get_connection(database, ada)
+    if meanwhile == "login":
+        await log_in(database)
+    if meanwhile == "removed":
+        await database.write(lambda tx: connections.save_removed(tx, read))
+    if meanwhile == "deleted":
+        assert await database.write(lambda tx: connections.remove(tx, read))
+    before, written, after = await database.write(
+        lambda tx: (
+            connections.find(tx, read.id),
+            WRITES[name](tx, read),
+            connections.find(tx, read.id),
+        )
+    )
 
-        assert (name, written) == (name, meanwhile == "nothing")
-        assert (name, after == before) == (name, meanwhile != "nothing")
+    assert written == (meanwhile == "nothing")
+    assert (after == before) == (meanwhile != "nothing")
 
 
-async def test_a_check_keeps_the_token_and_its_version(database: Database, ada: PersonId) -> None:
+async def test_a_check_keeps_the_token_and_its_version(database: Database, ada: Recorded) -> None:
     """Facts only: two checks at once don't hinder each other."""
-    row = await add_connection(database, ada)
-    async with database.transaction() as tx:
-        assert await connections.save_check(tx, row, NEWER)
+    row = await get_connection(database, ada)
+    await sql(database, "UPDATE connections SET check_failures = 4")
+    for _ in range(2):
+        assert await database.write(lambda tx: connections.save_check(tx, row, NEWER))
     after = await get_connection(database, ada)
 
-    assert (after.status, after.status_cause, after.granular) == (
-        ConnectionStatus.EXPIRING,
-        "soon",
-        None,
-    )
+    assert (after.status, after.cause, after.granular) == (NEWER.status, NEWER.cause, None)
     assert (after.sealed_token, after.token_version) == (row.sealed_token, row.token_version)
+    assert (after.check_failures, after.next_check_at) == (0, None)
 
 
-async def test_only_one_of_two_renewals_is_kept(database: Database, ada: PersonId) -> None:
+async def test_only_one_of_two_renewals_is_kept(database: Database, ada: Recorded) -> None:
     """Both replicas exchanged the token: the second finds the version moved on."""
-    row = await add_connection(database, ada)
-    results = []
-    for sealed in ("v1.k1.CCCC", "v1.k1.DDDD"):
-        async with database.transaction() as tx:
-            results.append(await connections.save_check(tx, row, GRANT, sealed_token=sealed))
+    row = await get_connection(database, ada)
+    results = [
+        await database.write(
+            lambda tx, token=token: connections.save_check(tx, row, GRANT, token=token)  # type: ignore[misc]
+        )
+        for token in (RENEWED, SealedToken("v1.k1.DDDD", "k1", LATER))
+    ]
     after = await get_connection(database, ada)
 
     assert results == [True, False]
-    assert (after.sealed_token, after.token_version) == ("v1.k1.CCCC", 2)
+    assert (after.sealed_token, after.token_kid) == (RENEWED.sealed, RENEWED.kid)
+    assert (after.token_issued_at, after.token_version) == (LATER, 2)
 
 
-async def test_a_change_of_state_says_when_to_look_again(database: Database, ada: PersonId) -> None:
+async def test_a_change_of_state_says_when_to_look_again(database: Database) -> None:
     """Without a next check the connection leaves the sweep; no check, no `verified_at`."""
-    row = await add_connection(database, ada, grant=due_at(NOW))
-    for status, verified, due in (
-        (ConnectionStatus.CHECKPOINT_REQUIRED, LATER, NOW),
-        (ConnectionStatus.RECONNECT_REQUIRED, None, None),
+    ada = await log_in(database, grant=due_at(NOW))
+    row = await get_connection(database, ada)
+    for status, cause, verified, due in (
+        (ConnectionStatus.CHECKPOINT_REQUIRED, ConnectionCause.CHECKPOINT, LATER, NOW),
+        (ConnectionStatus.RECONNECT_REQUIRED, ConnectionCause.SESSION_INVALID, None, None),
     ):
-        async with database.transaction() as tx:
-            assert await connections.save_status(
-                tx, row, status, "cause", verified_at=verified, next_check_at=due
-            )
+        save = partial(
+            connections.save_status,
+            row=row,
+            status=status,
+            cause=cause,
+            verified_at=verified,
+            next_check_at=due,
+        )
+        assert await database.write(save)
         after = await get_connection(database, ada)
-        assert (after.status, after.status_cause, after.next_check_at) == (status, "cause", due)
-        assert after.verified_at == LATER
-        assert len(await claim(database, "keeper")) == (due is not None)
+        assert (after.status, after.cause, after.next_check_at) == (status, cause, due)
+        assert after.verified_at == (verified or NOW)
+        assert len(await claimed(database)) == (due is not None)
 
 
-@pytest.mark.parametrize("how", ["found out", "told"])
-async def test_a_removed_app_leaves_a_revoked_row_without_a_token(
-    database: Database, ada: PersonId, how: str
+async def test_a_removed_app_leaves_a_revoked_row_without_a_token(database: Database) -> None:
+    """No token, no key that it needs, out of the sweep; the row still says whose it was."""
+    ada = await log_in(database, grant=replace(due_at(NOW), upgrade_pending=True))
+    row = await get_connection(database, ada)
+    assert await database.write(lambda tx: connections.save_removed(tx, row))
+    after = await get_connection(database, ada)
+
+    assert (after.status, after.cause) == (ConnectionStatus.REVOKED, ConnectionCause.APP_REMOVED)
+    assert (after.sealed_token, after.token_kid, after.token_issued_at) == (None, None, None)
+    assert (after.token_version, after.next_check_at, after.upgrade_pending) == (2, None, False)
+    assert after.person_id == ada.person_id
+    assert await claimed(database) == []
+
+
+async def test_an_unreadable_token_is_kept(database: Database) -> None:
+    """It needs a login, but nothing is deleted: its key may come back."""
+    ada = await log_in(database, grant=due_at(NOW))
+    row = await get_connection(database, ada)
+    assert await database.write(lambda tx: connections.mark_unreadable(tx, row))
+    after = await get_connection(database, ada)
+
+    assert after.status is ConnectionStatus.RECONNECT_REQUIRED
+    assert after.cause is ConnectionCause.TOKEN_UNREADABLE
+    assert (after.sealed_token, after.token_kid) == (row.sealed_token, None)
+    assert await claimed(database) == []
+
+
+async def test_others_see_by_the_version_what_they_are_told_of(
+    database: Database, ada: Recorded
 ) -> None:
-    """Either way: revoked, no token, out of the sweep, and the version moved on."""
-    row = await add_connection(database, ada, grant=due_at(NOW))
-    async with database.transaction() as tx:
-        if how == "told":
-            await connections.forget_token(tx, row.id)
-        else:
-            assert await connections.save_removed(tx, row, "app_removed")
-    after = await get_connection(database, ada)
+    """It grows with each change of state, and with nothing else."""
+    grows: dict[str, bool] = {}
+    for name, write in WRITES.items():
+        await log_in(database)
+        row = await get_connection(database, ada)
+        assert await database.write(lambda tx, by=write, of=row: by(tx, of))  # type: ignore[misc]
+        grows[name] = (await get_connection(database, ada)).version == row.version + 1
 
-    assert (after.status, after.status_cause) == (ConnectionStatus.REVOKED, "app_removed")
-    assert (after.sealed_token, after.token_version, after.next_check_at) == (None, 2, None)
-    assert await claim(database, "keeper") == []
+    assert grows == {name: name not in ("save_permissions", "save_consent_diff") for name in WRITES}
+    await log_in(database)
+    row = await get_connection(database, ada)
+    await database.write(lambda tx: connections.save_check(tx, row, GRANT, token=RENEWED))
+    assert (await get_connection(database, ada)).version == row.version
 
 
-async def test_an_unreadable_token_is_kept(database: Database, ada: PersonId) -> None:
-    """It needs a login, but nothing is deleted."""
-    row = await add_connection(database, ada, grant=due_at(NOW))
-    async with database.transaction() as tx:
-        assert await connections.mark_unreadable(tx, row)
-    after = await get_connection(database, ada)
+async def test_removing_takes_the_listing_along(database: Database) -> None:
+    """The person, their sign-in and their sessions stay; a second time there is nothing."""
+    ada = await log_in(database, **listing_of(account(1), account(2)))
+    row = await get_connection(database, ada)
+    assert await database.write(lambda tx: connections.remove(tx, row))
+    assert not await database.write(lambda tx: connections.remove(tx, row))
+    tables = ("connections", "listings", "listed_accounts", "people", "sign_ins", "sessions")
 
-    assert (after.status, after.status_cause) == (
-        ConnectionStatus.RECONNECT_REQUIRED,
-        "token_unreadable",
-    )
-    assert (after.sealed_token, after.token_unreadable) == (row.sealed_token, True)
-    assert await claim(database, "keeper") == []
+    assert [await count(database, each) for each in tables] == [0, 0, 0, 1, 1, 1]
 
 
 # --- the keeper's work ---
@@ -279,129 +313,120 @@ async def test_two_owners_who_claim_at_once_get_different_rows(
     """Eight claims on two replicas share twenty due rows: none twice, none left."""
     made = await crowd(database, 20)
     batches = await asyncio.gather(
-        *(
-            claim(each, f"{name}{number}", limit=5)
-            for number in range(4)
-            for name, each in (("a", database), ("b", other))
-        )
+        *(claimed(each, limit=5) for _ in range(4) for each in (database, other))
     )
-    while more := await claim(database, "last", limit=5):
+    while more := await claimed(database, limit=5):
         batches.append(more)
-    taken = [row.id for batch in batches for row in batch]
 
-    assert sorted(taken) == sorted(row.id for row in made)
+    assert sorted(each for batch in batches for each in batch) == sorted(made)
     assert all(len(batch) <= 5 for batch in batches)
 
 
-async def test_a_claim_keeps_its_limit_whatever_the_planner_thinks(
-    database: Database, ada: PersonId
-) -> None:
+async def test_a_claim_keeps_its_limit_whatever_the_planner_thinks(database: Database) -> None:
     """Statistics of a nearly empty table make PostgreSQL nest loops: still no more than asked."""
-    await add_connection(database, ada, grant=due_at(NOW))
-    await analyze(database, "connections")
+    await log_in(database, grant=due_at(NOW))
+    await sql(database, "ANALYZE connections")
     await crowd(database, 20)
 
-    assert len(await claim(database, "keeper", limit=5)) == 5
+    assert len(await claimed(database, limit=5)) == 5
 
 
-async def test_the_oldest_due_come_first(database: Database) -> None:
+async def test_the_longest_due_come_first(database: Database) -> None:
     """A sweep after an outage begins with what waited longest."""
     made = await crowd(database, 6)
 
     for expected in (made[:2], made[2:4], made[4:]):
-        taken = await claim(database, "keeper", limit=2)
-        assert {row.id for row in taken} == {row.id for row in expected}
+        assert set(await claimed(database, limit=2)) == set(expected)
 
 
-async def test_what_is_not_due_is_left(database: Database, ada: PersonId) -> None:
+async def test_what_is_not_due_is_left(database: Database) -> None:
     """Due at the instant itself, not a moment before; never without a date."""
-    bob = await add_person(database, "1002")
-    await add_connection(database, ada, grant=due_at(LATER))
-    await add_connection(database, bob, grant=NEWER)
+    ada = await log_in(database, grant=due_at(LATER))
+    await log_in(database, "1002", grant=NEWER)
 
-    assert await claim(database, "keeper", now=LATER - timedelta(microseconds=1)) == []
-    assert [row.person_id for row in await claim(database, "keeper", now=LATER)] == [ada]
-
-
-async def test_a_lease_keeps_others_away_until_it_ends(database: Database, ada: PersonId) -> None:
-    """Whoever dies with a lease holds the row up for so long and no longer."""
-    await add_connection(database, ada, grant=due_at(NOW))
-    assert len(await claim(database, "first")) == 1
-
-    assert await claim(database, "second", now=UNTIL) == []
-    assert len(await claim(database, "second", now=UNTIL + timedelta(seconds=1))) == 1
+    assert await claimed(database, now=LATER - MOMENT) == []
+    assert await claimed(database, now=LATER) == [ada.connection_id]
 
 
-async def test_a_row_is_given_back_by_its_owner_only(database: Database, ada: PersonId) -> None:
+async def test_a_claimed_row_is_somebody_s_until_his_lease_ends(database: Database) -> None:
+    """Whoever dies with it holds it up for ten seconds and no longer; who lives renews all."""
+    made = set(await crowd(database, 3))
+    lease, rows = await claim(database)
+    assert {row.id for row in rows} == made
+    assert await claimed(database, now=NOW + LEASE - MOMENT) == []
+    await database.write(lambda tx: lease.renew(tx, NOW + timedelta(seconds=5)))
+    assert await claimed(database, now=NOW + LEASE) == []
+
+    assert set(await claimed(database, now=NOW + timedelta(seconds=5) + LEASE)) == made
+
+
+async def test_a_claim_of_nothing_is_no_trouble(database: Database) -> None:
+    """Its lease can be renewed and released like any other."""
+    lease, rows = await claim(database)
+
+    assert rows == []
+    assert not await database.write(lambda tx: lease.renew(tx, NOW))
+    await database.write(lease.release)
+
+
+async def test_a_row_is_given_back_by_its_owner_only(database: Database) -> None:
     """After a transient failure it comes again later; a late owner changes nothing."""
-    await add_connection(database, ada, grant=due_at(NOW))
-    (row,) = await claim(database, "first")
-    for owner in ("stranger", "first"):
-        async with database.transaction() as tx:
-            await connections.release(tx, row, owner=owner, next_check_at=LATER, failures=3)
-        after = await get_connection(database, ada)
-        assert (after.check_failures, after.next_check_at) == (
-            (3, LATER) if owner == "first" else (0, NOW)
+    ada = await log_in(database, grant=due_at(NOW))
+    lease, (row,) = await claim(database)
+    stranger = replace(lease, owner="stranger")
+    for owner, expected in ((stranger, (0, NOW)), (lease, (1, LATER))):
+        await database.write(
+            partial(connections.postpone, row=row, lease=owner, next_check_at=LATER)
         )
+        after = await get_connection(database, ada)
+        assert (after.check_failures, after.next_check_at) == expected
 
-    assert await claim(database, "second", now=NOW) == []
-    assert [each.id for each in await claim(database, "second", now=LATER)] == [row.id]
-
-
-async def test_a_check_frees_the_lease(database: Database, ada: PersonId) -> None:
-    """Done is done: the row may be claimed when it is due again."""
-    await add_connection(database, ada, grant=due_at(NOW))
-    (row,) = await claim(database, "first")
-    async with database.transaction() as tx:
-        assert await connections.save_check(tx, row, due_at(NOW))
-
-    assert len(await claim(database, "second")) == 1
+    assert await claimed(database) == []
+    assert await claimed(database, now=LATER) == [row.id]
 
 
-@pytest.mark.parametrize(("everything", "expected"), [(False, {1}), (True, {0, 1, 2})])
-async def test_what_can_be_made_due_at_once(
-    database: Database, everything: bool, expected: set[int]
-) -> None:
-    """Missed upgrades, or everything with a readable token; never what has none."""
-    far = due_at(NOW + timedelta(days=9))
-    grants: list[Grant] = [
-        far,
-        replace(far, upgrade_pending=True),
-        replace(far, upgrade_pending=True, next_check_at=None),
-        replace(far, upgrade_pending=True),
-        replace(far, upgrade_pending=True),
+@pytest.mark.parametrize("name", ["save_check", "save_status", "save_removed"])
+async def test_done_is_done(database: Database, name: str) -> None:
+    """What was found out frees the lease: the row may be claimed when it is due again."""
+    await log_in(database, grant=due_at(NOW))
+    _, (row,) = await claim(database)
+    assert await database.write(lambda tx: WRITES[name](tx, row))
+    await sql(database, "UPDATE connections SET next_check_at = connected_at")
+
+    assert await claimed(database) == [row.id]
+
+
+async def test_what_can_be_made_due_at_once(database: Database) -> None:
+    """Missed upgrades, or everything with a readable token, a batch at a time; never what has
+    none."""
+    pending = replace(due_at(LATER), upgrade_pending=True)
+    grants = [due_at(LATER), pending, replace(pending, next_check_at=None), pending, pending]
+    ids = [
+        (await log_in(database, str(number), grant=grant)).connection_id
+        for number, grant in enumerate(grants)
     ]
-    people = [await add_person(database, str(number)) for number in range(len(grants))]
-    rows = [
-        await add_connection(database, person, grant=grant)
-        for person, grant in zip(people, grants, strict=True)
-    ]
-    async with database.transaction() as tx:
-        await connections.forget_token(tx, rows[3].id)
-        await connections.mark_unreadable(tx, rows[4])
-        await connections.mark_due(tx, NOW, everything=everything)
-    taken = await claim(database, "keeper")
+    rows = [await get_connection(database, each) for each in ids]
+    await database.write(lambda tx: connections.save_removed(tx, rows[3]))
+    await database.write(lambda tx: connections.mark_unreadable(tx, rows[4]))
 
-    assert {row.person_id for row in taken} == {people[index] for index in expected}
+    assert await _walk(database, connections.list_missing_upgrade) == [ids[1]]
+    assert await _walk(database, connections.list_readable) == sorted(ids[:3])
+    await database.write(lambda tx: connections.mark_due(tx, ids[:2], NOW))
+    assert set(await claimed(database)) == set(ids[:2])
 
 
-async def test_states_are_counted_and_the_oldest_check_is_told(
-    database: Database, ada: PersonId
-) -> None:
-    """What `igauth status` prints; an empty database has neither."""
-    async with database.reading() as tx:
-        assert await connections.count_by_status(tx) == {}
-        assert await connections.oldest_check(tx) is None
-    bob = await add_person(database, "1002")
-    await add_connection(database, ada)
-    await add_connection(database, bob, grant=replace(NEWER, verified_at=NOW - timedelta(9)))
-    async with database.reading() as tx:
-        assert await connections.count_by_status(tx) == {"active": 1, "expiring": 1}
-        assert await connections.oldest_check(tx) == NOW
-
-
-async def test_a_connection_prints_without_its_token(database: Database, ada: PersonId) -> None:
+async def test_a_connection_prints_without_its_token(database: Database, ada: Recorded) -> None:
     """A traceback shows id and state."""
-    row = await add_connection(database, ada)
+    row = await get_connection(database, ada)
 
-    assert repr(row) == f"ConnectionRow(id={row.id!r}, status={row.status!r})"
+    assert row.id in repr(row)
+    assert str(row.sealed_token) not in repr(row)
+    assert RENEWED.sealed not in repr(RENEWED)
+
+
+async def _walk(database: Database, pick: Any) -> list[str]:
+    """All that a listing in batches gives, one at a time."""
+    found: list[str] = []
+    while batch := await database.read(partial(pick, after=found[-1] if found else "", limit=1)):
+        found += batch
+    return found

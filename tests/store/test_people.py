@@ -1,103 +1,75 @@
-"""People: one for each app-scoped id, whoever comes first."""
+"""People, and what signs them in."""
 
-import asyncio
-
-from sqlalchemy import func, select
-
-from igauth.domain import AppScopedUserId, Listing, PersonId, SessionHash
-from igauth.store import listings, people, sessions
+from igauth.domain import PersonId, Provider, SessionHash, Subject
+from igauth.store import people
 from igauth.store.database import Database
-from igauth.store.models import Connection, Person, Session, StoredListing
-from igauth.store.people import PersonRow
-from tests.store.rows import APP_ID, LATER, NOW, add_connection, add_person
+from igauth.store.logins import Recorded
+from igauth.store.people import SignInRow
+from tests.store.rows import APP_ID, account, count, listing_of, log_in, new_session
+
+OWN = SignInRow(Provider.FACEBOOK, APP_ID, Subject("1001"))
 
 
-async def test_a_person_is_found_by_either_id(database: Database) -> None:
-    """Our id and Facebook's lead to the same row, instants aware."""
-    person_id = await add_person(database, "1001")
-    expected = PersonRow(person_id, APP_ID, AppScopedUserId("1001"), "Ada", None, NOW, NOW)
-
-    async with database.reading() as tx:
-        assert await people.find(tx, person_id) == expected
-        assert await people.find_by_facebook_id(tx, APP_ID, AppScopedUserId("1001")) == expected
-        assert await people.find(tx, PersonId("1001")) is None
-        assert await people.find_by_facebook_id(tx, "1", AppScopedUserId("1001")) is None
-
-
-async def test_a_second_login_keeps_the_id_and_brings_the_rest_up_to_date(
-    database: Database,
-) -> None:
-    """Name and last login change; id and first day stay."""
-    first = await add_person(database, "1001")
-    again = await add_person(database, "1001", name=None, now=LATER)
-    async with database.reading() as tx:
-        row = await people.find(tx, again)
-
-    assert again == first
-    assert row is not None
-    assert (row.name, row.created_at, row.last_login_at) == (None, NOW, LATER)
-
-
-async def test_the_same_id_of_another_app_is_another_person(database: Database) -> None:
-    """Identity is (app, app-scoped id)."""
-    first = await add_person(database, "1001")
-    async with database.transaction() as tx:
-        second = await people.upsert(
-            tx,
-            app_id="2",
-            user_id=AppScopedUserId("1001"),
-            name=None,
-            picture_url=None,
-            now=NOW,
-        )
-
-    assert first != second
-
-
-async def test_one_person_who_logs_in_many_times_at_once_is_one(
-    database: Database, other: Database
-) -> None:
-    """Twenty logins on two replicas: one row, the same id for all."""
-    ids = await asyncio.gather(
-        *(add_person(each, "1001") for each in (database, other) for _ in range(10))
+async def signed_in_by(database: Database, who: SignInRow) -> PersonId | None:
+    """Whom this signs in."""
+    return await database.read(
+        lambda tx: people.find_by_sign_in(tx, who.provider, who.app_id, who.subject)
     )
-    async with database.reading() as tx:
-        assert await people.count(tx) == 1
-
-    assert len(set(ids)) == 1
 
 
-async def test_any_clean_name_is_kept(database: Database) -> None:
-    """Text is text."""
-    for name in ("Zoë \U0001f600", "x" * 5_000, "'; DROP TABLE people; --", ""):
-        person_id = await add_person(database, "1001", name=name)
-        async with database.reading() as tx:
-            row = await people.find(tx, person_id)
+async def test_a_person_is_found_by_what_signs_them_in(database: Database, ada: Recorded) -> None:
+    """Door, app and subject, all three."""
+    assert await signed_in_by(database, OWN) == ada.person_id
+    for stranger in (
+        SignInRow(Provider.INSTAGRAM, APP_ID, Subject("1001")),
+        SignInRow(Provider.FACEBOOK, "1", Subject("1001")),
+        SignInRow(Provider.FACEBOOK, APP_ID, Subject("1002")),
+    ):
+        assert await signed_in_by(database, stranger) is None
+    assert await database.read(lambda tx: people.find(tx, PersonId("1001"))) is None
 
-        assert row is not None
-        assert row.name == name
+
+async def test_all_that_signs_a_person_in_is_listed(database: Database) -> None:
+    """Both doors; nobody else's."""
+    ada = await log_in(database, "77", provider=Provider.INSTAGRAM, session=new_session("a1"))
+    await log_in(database, adding_under=[SessionHash("a1")])
+    await log_in(database, "1002")
+    found = await database.read(lambda tx: people.list_sign_ins(tx, ada.person_id))
+
+    assert set(found) == {OWN, SignInRow(Provider.INSTAGRAM, APP_ID, Subject("77"))}
 
 
-async def test_removing_a_person_takes_all_that_hangs_on_it(
-    database: Database, ada: PersonId
-) -> None:
-    """Connection, sessions and listing go by cascade; others stay."""
-    bob = await add_person(database, "1002")
-    for person in (ada, bob):
-        await add_connection(database, person)
-    async with database.transaction() as tx:
-        await listings.save(tx, ada, Listing(NOW))
-        await sessions.add(
-            tx, id_hash=SessionHash("h"), person_id=ada, user_agent=None, now=NOW, expires_at=LATER
-        )
-    async with database.transaction() as tx:
-        assert await people.remove(tx, ada)
-        assert not await people.remove(tx, ada)
-    async with database.reading() as tx:
-        left = [
-            (await tx.execute(select(func.count()).select_from(model))).scalar_one()
-            for model in (Person, Connection, Session, StoredListing)
-        ]
-        assert await people.find(tx, bob) is not None
+async def test_a_removed_sign_in_signs_nobody_in(database: Database, ada: Recorded) -> None:
+    """The person stays; whoever comes by it next is somebody new."""
+    await database.write(lambda tx: people.remove_sign_in(tx, OWN))
+    assert await signed_in_by(database, OWN) is None
+    assert await database.read(lambda tx: people.find(tx, ada.person_id)) is not None
 
-    assert left == [1, 1, 0, 0]
+    assert (await log_in(database)).person_id != ada.person_id
+
+
+async def test_only_who_is_there_can_be_locked(database: Database, ada: Recorded) -> None:
+    """False tells that another request was quicker."""
+    assert await database.write(lambda tx: people.lock(tx, ada.person_id))
+    assert not await database.write(lambda tx: people.lock(tx, PersonId("x")))
+
+
+async def test_removing_a_person_takes_all_that_hangs_on_it(database: Database) -> None:
+    """Sign-ins, connections, sessions, listings and their accounts go by cascade; others stay."""
+    listing = listing_of(account(1), account(2))
+    ada, bob = [await log_in(database, each, **listing) for each in ("1001", "1002")]
+    assert await database.write(lambda tx: people.remove(tx, ada.person_id))
+    assert not await database.write(lambda tx: people.remove(tx, ada.person_id))
+    tables = ("people", "sign_ins", "connections", "sessions", "listings", "listed_accounts")
+
+    assert [await count(database, each) for each in tables] == [1, 1, 1, 1, 1, 2]
+    assert await database.read(lambda tx: people.find(tx, bob.person_id)) is not None
+
+
+async def test_people_are_counted(database: Database) -> None:
+    """Each once, however often they log in."""
+    assert await database.read(people.count) == 0
+    for subject in ("1001", "1001", "1002"):
+        await log_in(database, subject)
+
+    assert await database.read(people.count) == 2

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 
 from igauth.domain import SessionHash
 from igauth.store.database import Transaction
 from igauth.store.leases import FREED, Lease, held
 from igauth.store.models import SpentState
-from igauth.store.statements import InBoth
+from igauth.store.statements import InBoth, delete_some
 
 
 class Outcome(StrEnum):
@@ -78,5 +78,4 @@ def find(tx: Transaction, state_hash: str) -> SpentRow | None:
 
 def prune(tx: Transaction, now: datetime, limit: int) -> int:
     """Deletes up to `limit` marks that no cookie can match any more; returns how many."""
-    old = select(SpentState.state_hash).where(SpentState.expires_at <= now).limit(limit)
-    return tx.execute(delete(SpentState).where(SpentState.state_hash.in_(old))).rowcount
+    return delete_some(tx, SpentState.state_hash, SpentState.expires_at <= now, limit)

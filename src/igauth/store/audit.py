@@ -4,11 +4,12 @@ import uuid
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from igauth.domain import PersonId
 from igauth.store.database import Transaction
 from igauth.store.models import AuditEvent
+from igauth.store.statements import delete_some
 
 ADD = insert(AuditEvent)
 
@@ -76,5 +77,4 @@ def forget_person(tx: Transaction, person_id: PersonId, audit_hash: str) -> None
 
 def prune(tx: Transaction, before: datetime, limit: int) -> int:
     """Deletes up to `limit` events older than this; returns how many."""
-    old = select(AuditEvent.id).where(AuditEvent.at < before).limit(limit)
-    return tx.execute(delete(AuditEvent).where(AuditEvent.id.in_(old))).rowcount
+    return delete_some(tx, AuditEvent.id, AuditEvent.at < before, limit)

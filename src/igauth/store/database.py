@@ -27,7 +27,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from igauth.database_url import parse_database_url
 from igauth.errors import DatabaseUnavailable, Overloaded
 from igauth.store import postgres
-from igauth.store.sqlite import SqliteThread
+from igauth.store.postgres import Unconfirmed
+from igauth.store.sqlite import Overdue, SqliteThread
 
 _log = structlog.stdlib.get_logger("igauth.database")
 Transaction = Connection
@@ -35,14 +36,21 @@ Transaction = Connection
 
 Result = TypeVar("Result")
 Unit = Callable[[Transaction], Result]
+_Run = Callable[[Callable[[Transaction], Result], float], Coroutine[Any, Any, Result]]
+"""Runs a unit once, if its turn comes before an instant of the monotonic clock."""
 
 RETRY_AFTER_SECONDS: Final = 5
 MOST_WAITING: Final = 1_000
 _READERS: Final = 3
 _PATIENCE_SECONDS: Final = 5.0
+_LEAST_WAIT_SECONDS: Final = 1.0
+"""For one's turn, however little patience is left: everybody gets one try."""
+
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _REPEATABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_BAD_DATA: Final = frozenset({"21", "22"})  # classes: cardinality violation, data exception
+_REPEATABLE_SQLITE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class Database:
@@ -53,7 +61,6 @@ class Database:
         self.url = make_url(self.address.url)
         self.is_sqlite = self.address.is_sqlite
         self._engine: _Sqlite | _Postgres = _Sqlite(self) if self.is_sqlite else _Postgres(self)
-        self._waiting = 0
         self._working: set[asyncio.Task[Any]] = set()
 
     async def write(
@@ -62,7 +69,8 @@ class Database:
         """Runs `unit` in a transaction. Raises DatabaseUnavailable, or Overloaded at once.
 
         A caller that is cancelled leaves the transaction to end by itself. Deadlocks and a busy
-        database are met by repeating within `patience_seconds`.
+        database are met by repeating within `patience_seconds`; a commit that wasn't confirmed
+        is not, since nobody knows whether it happened.
         """
         return await self._run(self._engine.write, unit, patience_seconds)
 
@@ -81,7 +89,7 @@ class Database:
         Never waits for anybody. Raises DatabaseUnavailable.
         """
         try:
-            return await self._engine.empty_log()
+            return await asyncio.shield(self._begin(self._engine.empty_log()))
         except Exception as error:
             raise _refused(error) from error
 
@@ -91,39 +99,33 @@ class Database:
             await asyncio.wait(self._working)
         await self._engine.close()
 
-    async def _run(
-        self,
-        run: Callable[[Unit[Result]], Coroutine[Any, Any, Result]],
-        unit: Unit[Result],
-        patience_seconds: float,
-    ) -> Result:
-        if self._waiting >= MOST_WAITING:
+    async def _run(self, run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
+        if len(self._working) >= MOST_WAITING:
             raise Overloaded
-        self._waiting += 1
-        work = asyncio.ensure_future(_repeated(run, unit, patience_seconds))
-        self._working.add(work)
-        work.add_done_callback(self._done)
-        return await asyncio.shield(work)
+        return await asyncio.shield(self._begin(_repeated(run, unit, patience_seconds)))
+
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """A task that nobody's cancellation reaches, and that `close` waits for."""
+        begun = asyncio.ensure_future(work)
+        self._working.add(begun)
+        begun.add_done_callback(self._done)
+        return begun
 
     def _done(self, work: asyncio.Task[Any]) -> None:
-        self._waiting -= 1
         self._working.discard(work)
         if not work.cancelled():
             work.exception()  # told to whoever still waits
 
 
-async def _repeated(
-    run: Callable[[Unit[Result]], Coroutine[Any, Any, Result]],
-    unit: Unit[Result],
-    patience_seconds: float,
-) -> Result:
+async def _repeated(run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
     """The unit, again while the database asks for it; every other failure in our words."""
     until = time.monotonic() + patience_seconds
+    turn_until = max(until, time.monotonic() + _LEAST_WAIT_SECONDS)
     pause = _SHORTEST_PAUSE_SECONDS
     stale = postgres.POOL_CONNECTIONS + 1
     while True:
         try:
-            return await run(unit)
+            return await run(unit, turn_until)
         except Exception as error:
             if _is_stale(error) and stale > 0:
                 stale, wait = stale - 1, 0.0
@@ -161,13 +163,13 @@ class _Sqlite:
         for reader in self._readers:
             self._idle.put_nowait(reader)
 
-    async def write(self, unit: Unit[Result]) -> Result:
-        return await self._writer.run(unit)
+    async def write(self, unit: Unit[Result], until: float) -> Result:
+        return await self._writer.run(unit, until)
 
-    async def read(self, unit: Unit[Result]) -> Result:
+    async def read(self, unit: Unit[Result], until: float) -> Result:
         reader = await self._idle.get()
         try:
-            return await reader.run(unit)
+            return await reader.run(unit, until)
         finally:
             self._idle.put_nowait(reader)
 
@@ -180,6 +182,8 @@ class _Sqlite:
 
 
 class _Postgres:
+    """One pool, whose own bound on waiting for a connection holds for everybody."""
+
     def __init__(self, database: Database) -> None:
         address = database.address
         self._engine = postgres.open_engine(database.url, address.connect_args())
@@ -187,10 +191,10 @@ class _Postgres:
         each_by_itself = {} if address.pooled else {"isolation_level": "AUTOCOMMIT"}
         self._reads = self._engine.execution_options(**each_by_itself)
 
-    async def write(self, unit: Unit[Result]) -> Result:
+    async def write(self, unit: Unit[Result], _until: float) -> Result:
         return await postgres.run(self._engine, unit)
 
-    async def read(self, unit: Unit[Result]) -> Result:
+    async def read(self, unit: Unit[Result], _until: float) -> Result:
         return await postgres.read(self._reads, unit)
 
     async def empty_log(self) -> bool:
@@ -202,16 +206,8 @@ class _Postgres:
 
 
 def _is_stale(error: Exception) -> bool:
-    """A pooled connection that had died before anything was done on it.
-
-    Once COMMIT was sent its outcome would be unknown; asyncpg tells that apart as a statement
-    of its own, which is never repeated.
-    """
-    return (
-        isinstance(error, DBAPIError)
-        and error.connection_invalidated
-        and error.statement is not None
-    )
+    """A pooled connection that turned out dead before COMMIT was sent."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _is_contended(error: Exception) -> bool:
@@ -220,17 +216,23 @@ def _is_contended(error: Exception) -> bool:
     origin = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(origin, TimeoutError):
         return True
-    if isinstance(origin, sqlite3.OperationalError):
-        return "locked" in str(origin) or "busy" in str(origin)
+    if isinstance(origin, sqlite3.Error):
+        return getattr(origin, "sqlite_errorcode", 0) & 0xFF in _REPEATABLE_SQLITE
     return getattr(origin, "sqlstate", None) in _REPEATABLE_SQLSTATES
+
+
+def _is_bad_data(error: Exception) -> bool:
+    """Values that can't be held, or twice the same; SQLAlchemy has no class for asyncpg's."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(error, DataError) or str(state)[:2] in _BAD_DATA
 
 
 def _refused(error: Exception) -> Exception:
     """What drivers raise, in our words; bugs in our SQL and everything else as it is."""
-    if isinstance(error, IntegrityError | ProgrammingError | DataError):
+    if isinstance(error, IntegrityError | ProgrammingError) or _is_bad_data(error):
         return error
-    if isinstance(error, DBAPIError | PoolTimeout | OSError | sqlite3.Error):
-        return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
-    if type(error).__module__.startswith("asyncpg."):  # unwrapped while connecting
+    if isinstance(
+        error, DBAPIError | PoolTimeout | OSError | sqlite3.Error | Unconfirmed | Overdue
+    ):
         return DatabaseUnavailable(retry_after=RETRY_AFTER_SECONDS)
     return error

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Integer,
     String,
     Text,
     bindparam,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -31,7 +31,7 @@ from igauth.domain import ConnectionId
 from igauth.store.database import Transaction
 from igauth.store.leases import Lease
 from igauth.store.models import Connection, ListedAccount, StoredListing
-from igauth.store.statements import InBoth, Together, given, parameter
+from igauth.store.statements import InBoth, ManyRows, Together, given, parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,16 @@ def _build_save(_dialect: str, insert: Any) -> Any:
     )
 
 
-def _listed(dialect: str) -> Any:
-    """The parameter `accounts`, a JSON list of [id, sources, body], as rows in its order."""
-    accounts: Any = cast(parameter("accounts"), Text)
-    if dialect == "sqlite":
-        rows = func.json_each(accounts).table_valued("key", "value")
-        parts = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(3)]
-        return rows.c.key, parts
-    elements = func.json_array_elements(cast(accounts, postgresql.JSON))
-    rows = elements.table_valued("value", with_ordinality="number").render_derived()
-    value = cast(rows.c.value, postgresql.JSON)
-    return rows.c.number, [value.op("->>")(number) for number in range(3)]
+_COLUMNS_OF_ACCOUNT: Final = ("instagram_account_id", "position", "sources", "body")
 
 
 def _build_accounts(dialect: str, insert: Any) -> Any:
     """Writes only rows that changed."""
-    position, (account_id, sources, body) = _listed(dialect)
-    of = cast(parameter("connection_id"), String)
-    rows = select(of, account_id, position, sources, body).where(true())
-    names = ("connection_id", "instagram_account_id", "position", "sources", "body")
-    fresh = insert(ListedAccount).from_select(names, rows)
+    if dialect == "sqlite":
+        fresh = insert(ListedAccount).values(**given("connection_id", *_COLUMNS_OF_ACCOUNT))
+    else:
+        names = ("connection_id", *_COLUMNS_OF_ACCOUNT)
+        fresh = insert(ListedAccount).from_select(names, _unnested())
     values = {name: getattr(fresh.excluded, name) for name in ("position", "sources", "body")}
     changed = or_(*(getattr(ListedAccount, name) != value for name, value in values.items()))
     return fresh.on_conflict_do_update(
@@ -90,11 +80,26 @@ def _build_accounts(dialect: str, insert: Any) -> Any:
     )
 
 
+def _unnested() -> Any:
+    """PostgreSQL: the accounts' lists, a column each, as rows."""
+    kinds = (Text, Integer, Text, Text)
+    lists: list[Any] = [
+        cast(parameter(name), postgresql.ARRAY(kind))
+        for name, kind in zip(_COLUMNS_OF_ACCOUNT, kinds, strict=True)
+    ]
+    rows = func.unnest(*lists).table_valued(*_COLUMNS_OF_ACCOUNT).render_derived()
+    return select(cast(parameter("connection_id"), String), *rows.c)
+
+
 def _build_gone(dialect: str) -> Any:
-    _, (account_id, _, _) = _listed(dialect)
+    if dialect == "sqlite":
+        listed = select(func.json_each(parameter("listed")).table_valued("value").c.value)
+    else:
+        ids = cast(parameter("instagram_account_id"), postgresql.ARRAY(Text))
+        listed = select(func.unnest(ids))
     return delete(ListedAccount).where(
         ListedAccount.connection_id == parameter("connection_id"),
-        ListedAccount.instagram_account_id.not_in(select(account_id)),
+        ListedAccount.instagram_account_id.not_in(listed),
     )
 
 
@@ -111,7 +116,7 @@ _RESERVE: Final = InBoth(
         .on_conflict_do_nothing()
     )
 )
-SAVE_ACCOUNTS: Final = InBoth(_build_accounts)
+SAVE_ACCOUNTS: Final = ManyRows(_build_accounts)
 REMOVE_GONE: Final = InBoth(lambda dialect, _: _build_gone(dialect))
 _SAVE_ALL: Final = Together(SAVE, REMOVE_GONE, SAVE_ACCOUNTS)
 COLUMNS: Final = (
@@ -155,7 +160,11 @@ def list_accounts(tx: Transaction, connection_id: ConnectionId) -> list[AccountR
 
 def joined_accounts(dialect: str, connection_id: Any) -> Any:
     """A scalar: the stored bodies of a connection's listing, joined by commas, in order."""
-    rows = select(ListedAccount.body).where(ListedAccount.connection_id == connection_id)
+    rows = (
+        select(ListedAccount.body)
+        .where(ListedAccount.connection_id == connection_id)
+        .correlate(Connection)  # a subquery in FROM is not correlated by itself
+    )
     if dialect == "postgresql":
         joined = func.string_agg(
             ListedAccount.body,
@@ -180,7 +189,7 @@ def parameters(
     connection_id: ConnectionId, listing: ListingRow, accounts: Sequence[AccountRow]
 ) -> dict[str, Any]:
     """What `SAVE`, `REMOVE_GONE` and `SAVE_ACCOUNTS` are executed with."""
-    listed = [[row.instagram_account_id, row.sources, row.body] for row in accounts]
+    ids = [row.instagram_account_id for row in accounts]
     return {
         "connection_id": connection_id,
         "fetched_at": listing.fetched_at,
@@ -188,7 +197,11 @@ def parameters(
         "digest": listing.digest,
         "not_listed": listing.not_listed,
         "explanations": listing.explanations,
-        "accounts": json.dumps(listed, ensure_ascii=False, separators=(",", ":")),
+        "instagram_account_id": ids,
+        "position": list(range(len(ids))),
+        "sources": [row.sources for row in accounts],
+        "body": [row.body for row in accounts],
+        "listed": json.dumps(ids),
     }
 
 

@@ -1,17 +1,16 @@
 """What a login commits: person, sign-in, connection, token, listing, session; whole or not at all.
 
-One read that locks the person (record 14: person, connection, listing, session), then all writes
-together: two round trips on PostgreSQL, one visit on SQLite.
+One read that locks person and connection (record 14), then all writes together: two round trips on
+PostgreSQL, one visit on SQLite.
 """
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, select, true
 from sqlalchemy.exc import IntegrityError
 
 from igauth.domain import ConnectionId, PersonId, Provider, SessionHash, Subject
@@ -20,20 +19,10 @@ from igauth.store import connections, listings, people, sessions
 from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow, Grant, SealedToken
 from igauth.store.database import Database, Transaction
-from igauth.store.leases import FREED
 from igauth.store.listings import AccountRow, ListingRow
-from igauth.store.models import (
-    AuditEvent,
-    Connection,
-    Person,
-    Revocation,
-    Session,
-    SignIn,
-    SpentState,
-)
-from igauth.store.statements import InBoth, Together, given, parameter, parameter_list
+from igauth.store.login_writes import WRITES, Kind
+from igauth.store.models import Connection, Person, Session, SignIn
 
-MOST_SESSIONS: Final = 20
 _COLLISIONS: Final = 5
 
 
@@ -91,26 +80,17 @@ class Recorded:
     added: bool = False
 
 
-class _Kind(StrEnum):
-    """What a login is to the person that it ends with."""
-
-    FIRST = "first"
-    AGAIN = "again"
-    ADDED = "added"
-    ADDED_SIGN_IN = "added_sign_in"
-
-
 @dataclass(frozen=True, slots=True)
 class _Target:
     """Whom a login ends with, and their connection to its subject, if there is one."""
 
-    kind: _Kind
+    kind: Kind
     person_id: PersonId
     known: ConnectionRow | None
 
     @property
     def is_adding(self) -> bool:
-        return self.kind in (_Kind.ADDED, _Kind.ADDED_SIGN_IN)
+        return self.kind in (Kind.ADDED, Kind.ADDED_SIGN_IN)
 
 
 async def record(database: Database, login: NewLogin, *, patience_seconds: float) -> Recorded:
@@ -142,42 +122,45 @@ def _record(tx: Transaction, login: NewLogin) -> Recorded:
     values = _values(login, ids, known)
     if listed is not None:
         values |= listings.parameters(ids.connection_id, *listed)
-    _WRITES[target.kind, listed is not None].execute(tx, values)
+    WRITES[target.kind, listed is not None].execute(tx, values)
     return ids
 
 
 def _target(tx: Transaction, login: NewLogin) -> _Target:
-    """Whom the login ends with; locks the person."""
-    named = {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
-    adding = _adding_target(tx, login, named) if login.adding_under else None
-    if adding is not None:
-        return adding
-    row = tx.execute(_KNOWN, named).one_or_none()
-    if row is None:
-        return _Target(_Kind.FIRST, PersonId(str(uuid.uuid4())), None)
-    return _Target(_Kind.AGAIN, PersonId(row[0]), _connection(row[1:]))
-
-
-def _adding_target(tx: Transaction, login: NewLogin, named: dict[str, Any]) -> _Target | None:
-    """The person of the live session that the attempt began under, if they may gain this.
-
-    An Instagram account always; a Facebook login where they have none, and it is nobody's yet.
-    """
-    session = {
-        "hashes": list(login.adding_under),
-        "now": login.now,
-        "idle_since": login.idle_since,
-    }
-    row = tx.execute(_UNDER_SESSION, session | named).one_or_none()
-    if row is None:
-        return None
-    person_id, known = PersonId(row[0]), _connection(row[1:])
+    """Whom the login ends with (contract §10); locks that person, and nobody else."""
+    first = _Target(Kind.FIRST, PersonId(str(uuid.uuid4())), None)
     if login.provider is Provider.INSTAGRAM:
-        return _Target(_Kind.ADDED, person_id, known)
-    has_one = {each.provider for each in people.list_sign_ins(tx, person_id)}
-    if login.provider in has_one or tx.execute(_KNOWN, named).first() is not None:
+        return _added(tx, login) or _again(tx, login) or first
+    return _again(tx, login) or _gained(tx, login) or first
+
+
+def _again(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The person whom the subject signs in."""
+    row = tx.execute(_BY_SIGN_IN, _named(login)).one_or_none()
+    return None if row is None else _Target(Kind.AGAIN, PersonId(row[0]), _connection(row[1:]))
+
+
+def _added(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The person of the live session that the attempt began under."""
+    if not login.adding_under:
         return None
-    return _Target(_Kind.ADDED_SIGN_IN, person_id, known)
+    session = {"hashes": list(login.adding_under), "idle_since": login.idle_since}
+    row = tx.execute(_BY_SESSION, _named(login) | session | {"now": login.now}).one_or_none()
+    return None if row is None else _Target(Kind.ADDED, PersonId(row[0]), _connection(row[1:]))
+
+
+def _gained(tx: Transaction, login: NewLogin) -> _Target | None:
+    """The same, who also gains the subject as a way to sign in, if they have none at this door."""
+    added = _added(tx, login)
+    if added is None or any(
+        each.provider is login.provider for each in people.list_sign_ins(tx, added.person_id)
+    ):
+        return None
+    return replace(added, kind=Kind.ADDED_SIGN_IN)
+
+
+def _named(login: NewLogin) -> dict[str, Any]:
+    return {"provider": login.provider.value, "app_id": login.app_id, "subject": login.subject}
 
 
 def _connection(columns: Sequence[Any]) -> ConnectionRow | None:
@@ -215,133 +198,38 @@ def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict
     }
 
 
-_KNOWN: Final = (
-    select(Person.id, *connections.COLUMNS)
-    .select_from(SignIn)
-    .join(Person, Person.id == SignIn.person_id)
-    .outerjoin(
-        Connection,
-        and_(
-            Connection.person_id == SignIn.person_id,
-            Connection.provider == SignIn.provider,
-            Connection.subject == SignIn.subject,
-        ),
+def _with_connection(person: Select[Any]) -> Select[Any]:
+    """A person, and their connection to the subject; both locked, in this order, and each as it is
+    once its lock is had. Without a lock of its own, PostgreSQL would show the connection as it was
+    before the wait for the person's."""
+    whose = person.cte("known_person")
+    connection = (
+        select(*connections.COLUMNS)
+        .where(
+            Connection.person_id == select(whose.c.id).scalar_subquery(),
+            Connection.provider == bindparam("provider"),
+            Connection.app_id == bindparam("app_id"),
+            Connection.subject == bindparam("subject"),
+        )
+        .with_for_update()
+        .cte("known_connection")
     )
+    return select(whose.c.id, *connection.c).select_from(whose.outerjoin(connection, true()))
+
+
+_BY_SIGN_IN: Final = _with_connection(
+    select(Person.id)
+    .join(SignIn, SignIn.person_id == Person.id)
     .where(
         SignIn.provider == bindparam("provider"),
         SignIn.app_id == bindparam("app_id"),
         SignIn.subject == bindparam("subject"),
     )
-    .with_for_update(of=Person)
+    .with_for_update(of=(Person, SignIn))
 )
-
-
-_UNDER_SESSION: Final = (
-    select(Person.id, *connections.COLUMNS)
-    .select_from(Session)
-    .join(Person, Person.id == Session.person_id)
-    .outerjoin(
-        Connection,
-        and_(
-            Connection.person_id == Session.person_id,
-            Connection.provider == bindparam("provider"),
-            Connection.app_id == bindparam("app_id"),
-            Connection.subject == bindparam("subject"),
-        ),
-    )
+_BY_SESSION: Final = _with_connection(
+    select(Person.id)
+    .join(Session, Session.person_id == Person.id)
     .where(sessions.IS_LIVE)
-    .with_for_update(of=Person)
+    .with_for_update(of=(Person, Session))
 )
-_ADD_PERSON: Final = insert(Person).values(
-    id=parameter("person_id"),
-    created_at=parameter("now"),
-    last_login_at=parameter("now"),
-    **given("name", "picture_url"),
-)
-_GREET_PERSON: Final = (
-    update(Person)
-    .where(Person.id == parameter("person_id"))
-    .values(
-        # what Meta withheld this time stays as it was
-        name=func.coalesce(parameter("name"), Person.name),
-        picture_url=func.coalesce(parameter("picture_url"), Person.picture_url),
-        last_login_at=parameter("now"),
-    )
-)
-_ADD_SIGN_IN: Final = insert(SignIn).values(**given("provider", "app_id", "subject", "person_id"))
-
-
-def _save_connection(_dialect: str, insert: Any) -> Any:
-    """A fresh consent: new token, new facts; whoever held a lease has lost it."""
-    names = (*Grant.NAMES, *SealedToken.NAMES, "other_subject", "last_consent")
-    fresh = insert(Connection).values(
-        id=parameter("connection_id"),
-        connected_at=parameter("now"),
-        token_version=1,
-        version=1,
-        **given("person_id", "provider", "app_id", "subject", "name", *names),
-    )
-    return fresh.on_conflict_do_update(
-        index_elements=["id"],
-        set_={
-            **{name: getattr(fresh.excluded, name) for name in names},
-            "name": func.coalesce(fresh.excluded.name, Connection.name),
-            "connected_at": fresh.excluded.connected_at,
-            "token_version": Connection.token_version + 1,
-            "version": Connection.version + 1,
-            **FREED,
-        },
-    )
-
-
-_OLDEST: Final = (
-    select(Session.id)
-    .where(Session.person_id == parameter("person_id"))
-    .order_by(Session.created_at.desc(), Session.id)
-    .offset(MOST_SESSIONS - 1)
-)
-_END_SESSIONS: Final = delete(Session).where(
-    or_(Session.id.in_(_OLDEST), Session.id_hash.in_(parameter_list("ended_sessions")))
-)
-_ADD_SESSION: Final = insert(Session).values(
-    id=parameter("session_key"),
-    id_hash=parameter("session_hash"),
-    created_at=parameter("now"),
-    last_seen_at=parameter("now"),
-    expires_at=parameter("session_expires_at"),
-    ends_at=parameter("session_ends_at"),
-    **given("person_id", "user_agent"),
-)
-_FINISH: Final = (
-    update(SpentState)
-    .where(SpentState.state_hash == parameter("state_hash"))
-    .values(outcome=parameter("outcome"), session_hash=parameter("made_session"), **FREED)
-)
-_CANCEL: Final = delete(Revocation).where(Revocation.subject_hash.in_(parameter_list("cancelled")))
-_AUDIT: Final = insert(AuditEvent).values(
-    id=parameter("audit_id"),
-    at=parameter("now"),
-    outcome="ok",
-    person=parameter("person_id"),
-    connection=parameter("connection_id"),
-    **given("event", "request_id"),
-)
-_PERSON: Final[dict[_Kind, tuple[Any, ...]]] = {
-    _Kind.FIRST: (_ADD_PERSON, _ADD_SIGN_IN),
-    _Kind.AGAIN: (_GREET_PERSON,),
-    _Kind.ADDED: (),
-    _Kind.ADDED_SIGN_IN: (_ADD_SIGN_IN,),
-}
-_SESSION: Final = (_END_SESSIONS, _ADD_SESSION)
-_LISTING: Final = (listings.SAVE, listings.REMOVE_GONE, listings.SAVE_ACCOUNTS)
-_WRITES: Final = {
-    (kind, is_listed): Together(
-        *_PERSON[kind],
-        InBoth(_save_connection),
-        *(_LISTING if is_listed else ()),
-        *(_SESSION if kind in (_Kind.FIRST, _Kind.AGAIN) else ()),
-        *(_FINISH, _CANCEL, _AUDIT),
-    )
-    for kind in _Kind
-    for is_listed in (False, True)
-}

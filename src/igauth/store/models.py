@@ -115,7 +115,7 @@ class Connection(Leased, Base):
 
     __tablename__ = "connections"
     __table_args__ = (
-        UniqueConstraint("person_id", "provider", "subject"),
+        UniqueConstraint("person_id", "provider", "app_id", "subject"),
         _one_of("status", ConnectionStatus),
         _one_of("provider", Provider),
         Index(None, "provider", "app_id", "subject"),

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from igauth.store.database import Transaction
 from igauth.store.models import Pause
-from igauth.store.statements import InBoth
+from igauth.store.statements import InBoth, delete_some
 
 
 def _build_save(_dialect: str, insert: Any) -> Any:
@@ -52,5 +52,4 @@ def remove_ended(tx: Transaction, scopes: Sequence[str], now: datetime) -> None:
 
 def prune(tx: Transaction, before: datetime, limit: int) -> int:
     """Deletes up to `limit` pauses that ended before this instant; returns how many."""
-    old = select(Pause.scope).where(Pause.until < before).limit(limit)
-    return tx.execute(delete(Pause).where(Pause.scope.in_(old))).rowcount
+    return delete_some(tx, Pause.scope, Pause.until < before, limit)

@@ -11,6 +11,7 @@ from igauth.store import people
 from igauth.store.database import Transaction
 from igauth.store.models import Person, Session
 from igauth.store.people import PersonRow
+from igauth.store.statements import delete_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,7 @@ def remove_all(tx: Transaction, person_id: PersonId, *, except_id: str | None = 
 
 def prune(tx: Transaction, now: datetime, limit: int) -> int:
     """Deletes up to `limit` sessions that no longer live; returns how many."""
-    dead = select(Session.id).where(Session.ends_at <= now).limit(limit)
-    return tx.execute(delete(Session).where(Session.id.in_(dead))).rowcount
+    return delete_some(tx, Session.id, Session.ends_at <= now, limit)
 
 
 def count_live(tx: Transaction, now: datetime) -> int:

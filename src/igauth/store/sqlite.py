@@ -9,6 +9,7 @@ is pinned, and `tests/store/test_sqlite.py` fails when it changes.
 import asyncio
 import contextvars
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -20,13 +21,21 @@ from sqlalchemy.pool import StaticPool
 Result = TypeVar("Result")
 Unit = Callable[[Connection], Result]
 
-BUSY_MILLISECONDS: Final = 5_000
+BUSY_MILLISECONDS: Final = 1_000
+"""How long one try waits for another process's lock; `database` repeats it, so that whoever is
+next in this thread's queue isn't held up by one caller's whole patience."""
+
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",  # what was answered survives a power cut (contract §9)
     "foreign_keys=ON",
     "secure_delete=ON",
 )
+_OURS: Final = ("isolation_level", "timeout", "check_same_thread")
+
+
+class Overdue(Exception):
+    """The caller's patience ended before it was its turn."""
 
 
 class SqliteThread:
@@ -40,11 +49,14 @@ class SqliteThread:
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
 
-    async def run(self, unit: Unit[Result]) -> Result:
-        """`unit` in one transaction; commits at its end, rolls back on any exception."""
+    async def run(self, unit: Unit[Result], until: float) -> Result:
+        """`unit` in one transaction; commits at its end, rolls back on any exception.
+
+        Raises Overdue where its turn comes after the instant `until` of the monotonic clock.
+        """
         driver = self._driver or await self._open()
         context = contextvars.copy_context()
-        done: Result = await _visit(driver, context.run, self._in_transaction, unit)
+        done: Result = await _visit(driver, context.run, self._in_transaction, unit, until)
         return done
 
     async def empty_log(self) -> bool:
@@ -59,17 +71,20 @@ class SqliteThread:
         if driver is not None:
             await driver.close()
 
-    def _in_transaction(self, unit: Unit[Result]) -> Result:
+    def _in_transaction(self, unit: Unit[Result], until: float) -> Result:
         assert self._engine is not None  # noqa: S101  # `run` opened it
+        if time.monotonic() > until:
+            raise Overdue
         with self._engine.begin() as connection:
             return unit(connection)
 
     async def _open(self) -> aiosqlite.Connection:
         async with self._opening:
             if self._driver is None:
-                driver = await aiosqlite.connect(
-                    _path(self._url), uri=True, isolation_level=None, timeout=0
-                )
+                path, options = _connecting(self._url)
+                driver = aiosqlite.connect(*path, **options, isolation_level=None, timeout=0)
+                driver._thread.daemon = True  # a program that crashes must not wait for it
+                await driver
                 try:
                     await _visit(driver, self._prepare, driver._conn)
                 except BaseException:
@@ -106,5 +121,7 @@ def _checkpoint(connection: sqlite3.Connection) -> Any:
     return connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def _path(url: URL) -> str:
-    return str(url.database)
+def _connecting(url: URL) -> tuple[Any, dict[str, Any]]:
+    """Path and options of a URL, as SQLAlchemy understands it; the options that are ours aside."""
+    path, options = url.get_dialect()().create_connect_args(url)
+    return path, {name: each for name, each in options.items() if name not in _OURS}

@@ -7,9 +7,10 @@ the same visit on SQLite.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, Select, bindparam, literal, select
+from sqlalchemy import CursorResult, Executable, Select, bindparam, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from igauth.store.database import Transaction
@@ -36,6 +37,25 @@ class InBoth:
         return done
 
 
+class ManyRows(InBoth):
+    """A write of many rows, from a list for each column: on PostgreSQL one statement over arrays;
+    on SQLite the statement for one row, which the driver repeats (record 13)."""
+
+    def execute_each(self, tx: Transaction, parameters: Parameters) -> None:
+        """SQLite's way: `parameters` that are no lists are the same in every row."""
+        text, names = self._for_one_row
+        values = [parameters[name] for name in names]
+        columns = [each if isinstance(each, list) else repeat(each) for each in values]
+        rows = list(zip(*columns, strict=False))
+        if rows:
+            tx.exec_driver_sql(text, rows)
+
+    @cached_property
+    def _for_one_row(self) -> tuple[str, Sequence[str]]:
+        compiled = self.on("sqlite").compile(dialect=sqlite.dialect())
+        return str(compiled), compiled.positiontup
+
+
 class Together:
     """Writes that don't need each other's results; no two touch the same row."""
 
@@ -48,12 +68,11 @@ class Together:
         if tx.dialect.name == "postgresql":
             tx.execute(self._as_one, named)
             return
-        for write in self._in_turn:
-            tx.execute(write, named)
-
-    @cached_property
-    def _in_turn(self) -> Sequence[Executable]:
-        return [_of(write, "sqlite") for write in self._writes]
+        for write in self._writes:
+            if isinstance(write, ManyRows):
+                write.execute_each(tx, named)
+            else:
+                tx.execute(_of(write, "sqlite"), named)
 
     @cached_property
     def _as_one(self) -> Select[Any]:
@@ -63,6 +82,14 @@ class Together:
             for number, write in enumerate(self._writes)
         ]
         return select(literal(1)).add_cte(*ctes)
+
+
+def delete_some(tx: Transaction, key: Any, which: Any, limit: int) -> int:
+    """Deletes up to `limit` of these rows, without waiting for one that somebody works on;
+    returns how many. `key`: the table's primary key."""
+    picked = select(key).where(which).limit(limit).with_for_update(skip_locked=True).cte("picked")
+    unwanted = delete(key.class_).where(key.in_(select(picked.c[key.key]))).returning(key)
+    return len(tx.execute(unwanted).all())  # sqlite3 counts no rows of what begins with WITH
 
 
 def given(*names: str) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""The writes of a login, for each kind of login: sent together, with one set of parameters."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from igauth.store import listings
+from igauth.store.connections import Grant, SealedToken
+from igauth.store.leases import FREED
+from igauth.store.models import (
+    AuditEvent,
+    Connection,
+    Person,
+    Revocation,
+    Session,
+    SignIn,
+    SpentState,
+)
+from igauth.store.statements import InBoth, Together, given, parameter, parameter_list
+
+MOST_SESSIONS: Final = 20
+
+
+class Kind(StrEnum):
+    """What a login is to the person that it ends with."""
+
+    FIRST = "first"
+    AGAIN = "again"
+    ADDED = "added"
+    ADDED_SIGN_IN = "added_sign_in"
+
+
+_ADD_PERSON: Final = insert(Person).values(
+    id=parameter("person_id"),
+    created_at=parameter("now"),
+    last_login_at=parameter("now"),
+    **given("name", "picture_url"),
+)
+_GREET_PERSON: Final = (
+    update(Person)
+    .where(Person.id == parameter("person_id"))
+    .values(
+        # what Meta withheld this time stays as it was
+        name=func.coalesce(parameter("name"), Person.name),
+        picture_url=func.coalesce(parameter("picture_url"), Person.picture_url),
+        last_login_at=parameter("now"),
+    )
+)
+_ADD_SIGN_IN: Final = insert(SignIn).values(**given("provider", "app_id", "subject", "person_id"))
+
+
+def _save_connection(_dialect: str, insert: Any) -> Any:
+    """A fresh consent: new token, new facts; whoever held a lease has lost it."""
+    names = (*Grant.NAMES, *SealedToken.NAMES, "other_subject", "last_consent")
+    fresh = insert(Connection).values(
+        id=parameter("connection_id"),
+        connected_at=parameter("now"),
+        token_version=1,
+        version=1,
+        **given("person_id", "provider", "app_id", "subject", "name", *names),
+    )
+    return fresh.on_conflict_do_update(
+        index_elements=["id"],
+        set_={
+            **{name: getattr(fresh.excluded, name) for name in names},
+            "name": func.coalesce(fresh.excluded.name, Connection.name),
+            "connected_at": fresh.excluded.connected_at,
+            "token_version": Connection.token_version + 1,
+            "version": Connection.version + 1,
+            **FREED,
+        },
+    )
+
+
+_OLDEST: Final = (
+    select(Session.id)
+    .where(Session.person_id == parameter("person_id"))
+    .order_by(Session.created_at.desc(), Session.id)
+    .offset(MOST_SESSIONS - 1)
+)
+_END_SESSIONS: Final = delete(Session).where(
+    or_(Session.id.in_(_OLDEST), Session.id_hash.in_(parameter_list("ended_sessions")))
+)
+_ADD_SESSION: Final = insert(Session).values(
+    id=parameter("session_key"),
+    id_hash=parameter("session_hash"),
+    created_at=parameter("now"),
+    last_seen_at=parameter("now"),
+    expires_at=parameter("session_expires_at"),
+    ends_at=parameter("session_ends_at"),
+    **given("person_id", "user_agent"),
+)
+_FINISH: Final = (
+    update(SpentState)
+    .where(SpentState.state_hash == parameter("state_hash"))
+    .values(outcome=parameter("outcome"), session_hash=parameter("made_session"), **FREED)
+)
+_CANCEL: Final = delete(Revocation).where(Revocation.subject_hash.in_(parameter_list("cancelled")))
+_AUDIT: Final = insert(AuditEvent).values(
+    id=parameter("audit_id"),
+    at=parameter("now"),
+    outcome="ok",
+    person=parameter("person_id"),
+    connection=parameter("connection_id"),
+    **given("event", "request_id"),
+)
+_PERSON: Final[dict[Kind, tuple[Any, ...]]] = {
+    Kind.FIRST: (_ADD_PERSON, _ADD_SIGN_IN),
+    Kind.AGAIN: (_GREET_PERSON,),
+    Kind.ADDED: (),
+    Kind.ADDED_SIGN_IN: (_ADD_SIGN_IN,),
+}
+_SESSION: Final = (_END_SESSIONS, _ADD_SESSION)
+_LISTING: Final = (listings.SAVE, listings.REMOVE_GONE, listings.SAVE_ACCOUNTS)
+WRITES: Final = {
+    (kind, is_listed): Together(
+        *_PERSON[kind],
+        InBoth(_save_connection),
+        *(_LISTING if is_listed else ()),
+        *(_SESSION if kind in (Kind.FIRST, Kind.AGAIN) else ()),
+        *(_FINISH, _CANCEL, _AUDIT),
+    )
+    for kind in Kind
+    for is_listed in (False, True)
+}
