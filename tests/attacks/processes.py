@@ -62,12 +62,14 @@ class Process:
 
     def assert_alive(self) -> None:
         """It runs still, and nothing in it has crashed."""
-        assert self.popen.poll() is None, self.output()
-        assert "Traceback" not in self.output(), self.output()
+        said = self.output()
+        assert self.popen.poll() is None, said[-3_000:]
+        crash = said.find("Traceback")
+        assert crash < 0, said[max(0, crash - 300) :][:3_000]
 
     def healthy(self, path: str = "/healthz") -> bool:
         """Whether it answers that all is well."""
-        assert self.popen.poll() is None, self.output()
+        assert self.popen.poll() is None, self.output()[-3_000:]
         try:
             return httpx.get(self.origin + path, trust_env=False, timeout=5).status_code == 200
         except httpx.TransportError:

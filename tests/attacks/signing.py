@@ -23,7 +23,7 @@ def sign(claims: Any, secret: str) -> str:
     return sign_payload(base64url(json.dumps(claims).encode()), secret)
 
 
-def claims_of(user_id: Any, issued_at: float, **changes: Any) -> dict[str, Any]:
+def claims_of(user_id: Any, issued_at: float, /, **changes: Any) -> dict[str, Any]:
     """What Meta says about one person; a change to None leaves the field out."""
     claims = {"user_id": user_id, "algorithm": "HMAC-SHA256", "issued_at": int(issued_at)}
     return {name: value for name, value in (claims | changes).items() if value is not None}
