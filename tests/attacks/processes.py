@@ -81,6 +81,14 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+    async def idle(self) -> None:
+        """Waits until it uses no more processor time: what was asked of it is done."""
+        before, now = -1.0, self.cpu_seconds()
+        while now > before:
+            await asyncio.sleep(2 / os.sysconf("SC_CLK_TCK"))
+            before, now = now, self.cpu_seconds()
+
+
 @contextmanager
 def running(
     folder: Path, port: int, *command: str, ready: str = "/healthz", **environment: str
