@@ -89,15 +89,19 @@ MISLEADING = {  # JSON, but not what was asked for
     "everything an object": answer(b'{"id": {}, "access_token": {}, "data": {}, "error": {}}'),
     "numbers for ids": answer(b'{"id": 1, "access_token": 1, "data": {"app_id": 1}}'),
     "surrogates": answer(
-        rb'{"id": "\ud800", "name": "\udfff", "access_token": "\ud800", "data": {"app_id": "\ud800"}}'
+        rb'{"id": "\ud800", "name": "\udfff", "access_token": "\ud800",'
+        rb' "data": {"app_id": "\ud800"}}'
     ),
     "NUL": answer(
-        rb'{"id": "1\u0000", "name": "\u0000", "access_token": "E\u0000", "data": {"user_id": "\u0000"}}'
+        rb'{"id": "1\u0000", "name": "\u0000", "access_token": "E\u0000",'
+        rb' "data": {"user_id": "\u0000"}}'
     ),
     "controls in a token": answer(rb'{"access_token": "EAA\r\nX-Evil: 1", "token_type": "bearer"}'),
     "a token of 1 MB": answer(b'{"access_token": "EAA' + b"x" * 1_000_000 + b'"}'),
     "a million entries": answer(b'{"data": [' + b"{}," * 600_000 + b"{}]}"),
-    "twice the same key": answer(b'{"id": "1", "id": "2", "access_token": "a", "access_token": ""}'),
+    "twice the same key": answer(
+        b'{"id": "1", "id": "2", "access_token": "a", "access_token": ""}'
+    ),
     "an error of odd types": answer(
         b'{"error": {"code": "190", "error_subcode": [], "message": {}, "type": 1}}',
         status="400 Bad Request",
@@ -106,7 +110,8 @@ MISLEADING = {  # JSON, but not what was asked for
         b'{"error": {"code": ' + b"9" * 4_000 + b', "message": "x"}}', status="400 Bad Request"
     ),
     "a hostile error text": answer(
-        rb'{"error": {"code": 1, "message": "<script>alert(1)</script>\ud800\u0000\u2028", "fbtrace_id": {}}}',
+        rb'{"error": {"code": 1, "fbtrace_id": {},'
+        rb' "message": "<script>alert(1)</script>\ud800\u0000\u2028"}}',
         status="500 Internal Server Error",
     ),
     "a byte order mark": answer(b"\xef\xbb\xbf{}"),
@@ -167,7 +172,9 @@ class HostileFacebook:
     async def _answer(self, head: bytes, body: bytes) -> bytes:
         request_line, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = request_line.split(" ")
-        headers = [(name, value) for name, _, value in (each.partition(": ") for each in lines) if name]
+        headers = [
+            (name, value) for name, _, value in (each.partition(": ") for each in lines) if name
+        ]
         async with httpx.AsyncClient(
             transport=self.sandbox.transport(), base_url=self.url, trust_env=False
         ) as http:

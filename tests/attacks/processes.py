@@ -28,7 +28,9 @@ from tests.stage import FRONTEND, Browser
 BIN = Path(sys.executable).parent
 PATIENCE_SECONDS = 60
 KEY = "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-_BARE = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+_BARE = {
+    name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
+}
 
 
 @dataclass
@@ -79,7 +81,6 @@ class Process:
         """The processor time that it has used, by the kernel's account."""
         fields = Path(f"/proc/{self.popen.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
 
     async def idle(self) -> None:
         """Waits until it uses no more processor time: what was asked of it is done."""
@@ -231,7 +232,7 @@ def _sandbox(folder: Path, port: int, base_url: str) -> Iterator[Process]:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """What came back for raw bytes; `status` is 0 where the connection was closed without a word."""
+    """What came back for raw bytes; `status` is 0 where the connection just closed."""
 
     status: int
     head: str

@@ -1,4 +1,4 @@
-"""Forged, swapped, planted and doubled cookies (contract §3, §4; security R-02, R-26, R-51; S1, S4).
+"""Forged, swapped, planted and doubled cookies (contract §3, §4; R-02, R-26, R-51; S1, S4).
 
 A browser is played by its jar; an attacker by the raw bytes of a Cookie header.
 """

@@ -91,7 +91,8 @@ async def ada(stage: Stage) -> Browser:
 async def _ask(
     browser: Browser, method: str, path: str, headers: dict[str, str], origin: str
 ) -> httpx.Response:
-    sent = [(name, value.encode()) for name, value in (headers | {"origin": origin}).items()]
+    named = headers | {"origin": origin}
+    sent = [(name.encode(), value.encode()) for name, value in named.items()]
     return await browser.http.request(method, browser.base_url + path, headers=sent)
 
 

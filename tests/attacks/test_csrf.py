@@ -106,7 +106,7 @@ async def _send(
     return await browser.http.request(
         method,
         browser.base_url + path,
-        headers=[(name, value.encode("utf-8")) for name, value in headers.items()],
+        headers=[(name.encode(), value.encode()) for name, value in headers.items()],
     )
 
 
@@ -192,7 +192,9 @@ async def test_a_form_from_afar_is_no_request(ada: Browser) -> None:
         "igauth_session= {id}",
     ],
 )
-async def test_guard_and_login_read_the_same_cookie(stage: Stage, ada: Browser, header: str) -> None:
+async def test_guard_and_login_read_the_same_cookie(
+    stage: Stage, ada: Browser, header: str
+) -> None:
     """Whatever counts as logged in counts as carrying the cookie: no gap between two readers."""
     cookie = header.format(id=ada.cookie())
     stranger = stage.browser()
@@ -226,10 +228,10 @@ async def test_what_is_no_cookie_of_ours_is_no_way_in(
     stage: Stage, ada: Browser, headers: list[str]
 ) -> None:
     """A header that the guard passes over must be one by which nobody is logged in (S1)."""
-    cookies = [("cookie", each.format(id=ada.cookie()).encode("latin-1")) for each in headers]
+    cookies = [(b"cookie", each.format(id=ada.cookie()).encode("latin-1")) for each in headers]
     stranger = stage.browser()
     url = stranger.base_url
-    foreign = [*cookies, ("origin", b"https://evil.example")]
+    foreign = [*cookies, (b"origin", b"https://evil.example")]
 
     session = await stranger.http.get(f"{url}/auth/session", headers=cookies)
     answers = [

@@ -75,9 +75,7 @@ async def _things(browser: Browser) -> dict[str, list[str]]:
 
 
 async def _ask(browser: Browser, method: str, path: str) -> httpx.Response:
-    return await browser.http.request(
-        method, browser.base_url + path, headers={"origin": FRONTEND}
-    )
+    return await browser.http.request(method, browser.base_url + path, headers={"origin": FRONTEND})
 
 
 async def test_nobody_reaches_anothers_things(stage: Stage) -> None:
@@ -131,7 +129,7 @@ async def test_odd_ids_are_just_not_found(stage: Stage) -> None:
 
 @pytest.mark.parametrize("odd", ["a%00b", "%00", "%ff", "%ed%a0%80", "a%0d%0ab", "%F0%9F%98%80"])
 async def test_odd_values_in_a_query_are_no_outage(stage: Stage, odd: str) -> None:
-    """Every parameter that there is, with NUL, half a surrogate, a line break: never a 5xx (S11)."""
+    """Every parameter, with NUL, half a surrogate, a line break: never a 5xx (S11)."""
     ada = stage.browser()
     await ada.log_in("ada")
     for target in (

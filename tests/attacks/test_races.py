@@ -1,7 +1,7 @@
 """Two processes, one database, everything at once (contract §3, §4, §5; P-21, F-26, A8, A9, S18).
 
-The same on one SQLite file and on PostgreSQL. Each race is run several times, and its promise is one
-that holds whoever wins.
+The same on one SQLite file and on PostgreSQL. Each race is run several times, and its promise is
+one that holds whoever wins.
 """
 
 import asyncio
@@ -341,9 +341,7 @@ async def test_twenty_refreshes_are_one_walk(crowd: Crowd) -> None:
     other = await crowd.copy(browser, 1)
     before = await crowd.fleet.calls("debug_token")
 
-    answers = await _at_once(
-        each.accounts(refresh="true") for each in [browser, other] * 10
-    )
+    answers = await _at_once(each.accounts(refresh="true") for each in [browser, other] * 10)
 
     assert {each.status_code for each in answers} == {200}
     assert await crowd.fleet.calls("debug_token") - before <= 2
