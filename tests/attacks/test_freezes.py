@@ -18,8 +18,6 @@ import httpx
 import pytest
 import structlog
 
-from igauth.bootstrap import Wiring
-from igauth.meta.client import Budgets
 from igauth.observability import configure_logging
 from tests.attacks.cost import assert_in_proportion
 from tests.attacks.processes import Fleet, open_fleet, raw, send_raw
@@ -31,8 +29,8 @@ from tests.stage import (
     Stage,
     make_sandbox,
     make_settings,
-    no_wait,
     open_stage,
+    quick,
 )
 
 SIZE = 7_500
@@ -310,7 +308,7 @@ async def test_a_monstrous_graph_answer(database_url: str, name: str) -> None:
     settings, clock = make_settings(database_url, rate_limit_login="1000000/minute"), FakeClock()
     sandbox = make_sandbox(settings, clock)
     scripted = Scripted(sandbox.transport())
-    wiring = Wiring(transport=scripted, sleep=no_wait, budgets=Budgets(backoff=0.0))
+    wiring = quick(transport=scripted)
     async with open_stage(settings, sandbox=sandbox, clock=clock, wiring=wiring) as stage:
         browser = stage.browser()
 

@@ -212,7 +212,6 @@ def forgeries(stage: Stage) -> dict[str, str]:
         "not JSON": signed(b"not json"),
         "nothing encoded": signed(b""),
         "not UTF-8": signed(b'{"user_id":"\xff"}'),
-        "UTF-16": signed(json.dumps(good).encode("utf-16")),
         "a list": sign([good], secret),
         "a string": sign(json.dumps(good), secret),
         "null": sign(None, secret),
