@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from tests.browser.service import free_port
 from tests.stage import FRONTEND, Browser
 

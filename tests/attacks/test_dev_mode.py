@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser as Chromium
 
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from tests.attacks.processes import BIN, Process, RawAnswer, raw, running, send_raw
 from tests.browser.service import free_port
 from tests.stage import Stage

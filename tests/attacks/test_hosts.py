@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from tests.attacks.processes import Fleet, RawAnswer, open_fleet, raw, send_raw
 from tests.attacks.signing import claims_of, sign
 from tests.stage import BASE_URL, SECURE_URL, Stage, make_settings, open_stage

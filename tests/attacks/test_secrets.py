@@ -25,7 +25,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from igauth.sandbox.config import SandboxConfig
+from igauth.sandbox.app import SandboxConfig
 from tests.attacks.processes import BIN, KEY, PATIENCE_SECONDS, Fleet, open_fleet
 from tests.attacks.signing import claims_of, sign
 from tests.postgres import PostgresServer
