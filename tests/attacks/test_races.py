@@ -182,7 +182,9 @@ async def _assert_whole(crowd: Crowd, browser: Browser) -> None:
     """A connection that says `active` is: nobody's new grant was revoked behind their back."""
     if await browser.user() is None:
         return
-    connection = await browser.connection()
+    found = await browser.get("/me/connections")
+    assert found.status_code == 200, found.text
+    (connection,) = found.json()["data"]
     if connection["status"] != "active":
         return
     checked = await browser.send("POST", f"/me/connections/{connection['id']}/verify")
