@@ -20,9 +20,9 @@ export interface Connection {
   name: string | null;
   status: ConnectionStatus;
   cause: ConnectionCause | null;
-  granted_scopes: Array<string>;
-  declined_scopes: Array<string>;
-  missing_scopes: Array<string>;
+  granted_scopes: string[];
+  declined_scopes: string[];
+  missing_scopes: string[];
   token_expires_at: string | null;
   data_access_expires_at: string | null;
   connected_at: string;
@@ -47,9 +47,9 @@ export type ConnectionStatus = "active" | "expiring" | "reconnect_required" | "c
 /** What the last consent changed, in Instagram account ids. */
 export interface ConsentDiff {
   at: string;
-  added: Array<string>;
-  kept: Array<string>;
-  lost: Array<string>;
+  added: string[];
+  kept: string[];
+  lost: string[];
 }
 
 /** What Meta shows to the person (graph-facts 13.3). */
@@ -85,10 +85,10 @@ export interface InstagramAccount {
   followers_count: number | null;
   follows_count: number | null;
   media_count: number | null;
-  pages: Array<Page>;
+  pages: Page[];
   account_type: "business" | "creator" | null;
   can_publish: boolean | null;
-  connection_ids: Array<string>;
+  connection_ids: string[];
 }
 
 /** About a listing: how fresh, how whole, by which connections, and what isn't in it. */
@@ -96,14 +96,14 @@ export interface ListingMeta {
   fetched_at: string;
   stale: boolean;
   complete: boolean;
-  connections: Array<ConnectionRef>;
-  not_listed: Array<NotListed>;
-  warnings: Array<Warning>;
+  connections: ConnectionRef[];
+  not_listed: NotListed[];
+  warnings: Warning[];
 }
 
 /** The Instagram accounts that the person let this application use. */
 export interface Listing {
-  data: Array<InstagramAccount>;
+  data: InstagramAccount[];
   meta: ListingMeta;
 }
 
@@ -127,7 +127,7 @@ export type NotListedReason = "page_without_instagram" | "page_not_granted" | "i
 export interface Page {
   id: string;
   name: string | null;
-  tasks: Array<string> | null;
+  tasks: string[] | null;
 }
 
 /** A Page that isn't listed. */
@@ -205,11 +205,11 @@ export interface Signed {
 export type SessionState = SignedIn | Signed;
 
 export interface ConnectionList {
-  data: Array<Connection>;
+  data: Connection[];
   meta: Meta;
 }
 
 export interface SessionList {
-  data: Array<Session>;
+  data: Session[];
   meta: Meta;
 }

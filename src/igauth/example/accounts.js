@@ -2,7 +2,7 @@
 
 import { busy, h, icon, skeleton } from "./dom.js";
 import { doorName, stateOf, works } from "./doors.js";
-import { grouped, plural, since } from "./format.js";
+import { enumerate, grouped, plural, since } from "./format.js";
 import { browser } from "./list.js";
 import { actionLink, awayLink, notice, problemBox } from "./problems.js";
 import { reasons } from "./reasons.js";
@@ -27,7 +27,7 @@ export function accountsView({ igauth, announce, store, fail, doors }) {
       const same = listing === store.listing;
       store.listing = listing;
       if (!same || !quiet || troubled) show(listing);
-      if (refresh) announce(`Asked Meta: ${plural(listing.data.length, "account")}`);
+      if (refresh) announce(`Asked ${askedOf(listing.meta)}: ${plural(listing.data.length, "account")}`);
     } catch (error) {
       if (!fail(error)) show(store.listing, error);
     }
@@ -71,15 +71,17 @@ function* ways(igauth, doors, connections) {
 
 // --- how true the list is ---
 
+const askedOf = ({ connections }) => enumerate([...new Set(connections.map(({ provider }) => doorName(provider)))]);
+
 /** `told`: a problem above already says what is wrong with the connection. */
 function* states(igauth, meta, told) {
   const troubled = meta.connections.filter(({ status }) => status !== "active");
   for (const connection of told ? [] : troubled) yield connectionNotice(igauth, connection);
   if (meta.stale && !told && !troubled.length) {
-    yield notice({ tone: "warn", title: "This list may be out of date", text: h("span", {}, "Meta couldn't be asked just now. This is what it told ", since(meta.fetched_at), "."), "data-testid": "stale" });
+    yield notice({ tone: "warn", title: "This list may be out of date", text: h("span", {}, `${askedOf(meta)} couldn't be asked just now. This is how it was `, since(meta.fetched_at), "."), "data-testid": "stale" });
   }
   if (!meta.complete) {
-    yield notice({ tone: "warn", title: "This list may be incomplete", text: "Some of Meta's answers are missing. Refresh in a moment to get the rest.", "data-testid": "incomplete" });
+    yield notice({ tone: "warn", title: "This list may be incomplete", text: "Some answers are missing. Refresh in a moment to get the rest.", "data-testid": "incomplete" });
   }
   for (const [code, warnings] of grouped(meta.warnings, (warning) => warning.code)) yield warningBox(igauth, code, warnings);
 }

@@ -3,6 +3,7 @@
 import { accountsView } from "./accounts.js";
 import { connectionsView } from "./connection.js";
 import { devicesView } from "./devices.js";
+import { doorName } from "./doors.js";
 import { avatar, busy, foreign, h } from "./dom.js";
 import { plural, refreshTimes } from "./format.js";
 import { Igauth } from "./igauth.js";
@@ -21,8 +22,9 @@ const VIEWS = {
 const WORDS = {
   ended: { title: "Your session has ended", text: "You were logged out here or elsewhere. Log in again to go on." },
   out: { tone: "good", title: "You are logged out", text: "Your connections stay; log in again at any time." },
-  deleted: { tone: "good", title: "Disconnected", text: "Meta confirmed it, and everything stored about you was deleted." },
-  queued: { tone: "good", title: "Disconnected", text: "Everything stored about you was deleted. Meta hasn't confirmed yet; the service goes on asking by itself." },
+  deleted: { tone: "good", title: "Disconnected", text: "{door} confirmed it, and everything stored about you was deleted." },
+  forgotten: { tone: "good", title: "Disconnected", text: "Everything stored about you was deleted. Instagram lists the app until you remove it there." },
+  queued: { tone: "good", title: "Disconnected", text: "Everything stored about you was deleted. {door} hasn't confirmed yet; the service goes on asking by itself." },
 };
 const DEPARTURE = "igauth-example-departure";
 
@@ -111,12 +113,13 @@ async function logOut() {
 }
 
 /** Ends a connection; where the session went with it, the farewell says so. */
-async function disconnect(connectionId) {
-  farewell = WORDS.deleted;
+async function disconnect({ id, provider }) {
+  const words = ({ text, ...rest }) => ({ ...rest, text: text.replace("{door}", doorName(provider)) });
+  farewell = words(provider === "facebook" ? WORDS.deleted : WORDS.forgotten);
   store.listing = null;
   try {
-    const { confirmed } = await igauth.disconnect(connectionId);
-    if (!session.authenticated && !confirmed) leave({ arrival: {}, focus: true, parting: WORDS.queued });
+    const { confirmed } = await igauth.disconnect(id);
+    if (!session.authenticated && !confirmed) leave({ arrival: {}, focus: true, parting: words(WORDS.queued) });
   } finally {
     farewell = WORDS.ended;
   }

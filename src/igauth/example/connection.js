@@ -173,7 +173,7 @@ function ending(igauth, connection, only, { fail, disconnect }) {
   const go = h("button", { type: "button", class: "button danger" }, only ? "Disconnect and delete" : "Disconnect");
   go.addEventListener("click", () => busy(go, async () => {
     try {
-      await disconnect(connection.id);
+      await disconnect(connection);
     } catch (error) {
       if (!fail(error)) trouble.replaceChildren(problemBox(igauth, error));
     }

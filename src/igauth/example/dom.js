@@ -54,7 +54,7 @@ export function avatar(name, seed, url) {
   const letters = [...(name ?? "").matchAll(/[\p{L}\p{N}]/gu)].length
     ? name.trim().split(/[\s._-]+/u).map((word) => word.match(/[\p{L}\p{N}]/u)?.[0]).filter(Boolean)
     : ["?"];
-  const initials = [...new Set([letters[0], letters.at(-1)])].slice(0, 2).join("").toUpperCase();
+  const initials = [...new Set([letters[0], letters[letters.length - 1]])].slice(0, 2).join("").toUpperCase();
   const hue = [...String(seed)].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 6, 0);
   const circle = h("span", { class: `avatar hue-${hue}`, "aria-hidden": "true" }, initials);
   if (url) {

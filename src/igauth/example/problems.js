@@ -51,10 +51,9 @@ const panel = document.querySelector('meta[name="offline-facebook"]').content;
 
 /** A link to one of Meta's own pages, in a tab of its own; it says where it leads in the sandbox. */
 export function awayLink(url, label, { primary = false, ...attributes } = {}) {
-  const note = panel ? " (simulated: opens the control panel in a new tab)" : " (opens in a new tab)";
   return h("a", {
     class: `button ${primary ? "primary" : ""}`, href: panel || url, target: "_blank", rel: "noopener noreferrer", ...attributes,
-  }, label, icon("out"), panel && h("span", { class: "simulated" }, "simulated"), hidden(note));
+  }, label, icon("out"), panel && h("span", { class: "simulated", title: "Opens the sandbox's panel" }, "simulated"), hidden(" (opens in a new tab)"));
 }
 
 /** The fix of a problem, warning or reason as a link; null where there is nothing to click. */
