@@ -18,7 +18,8 @@ for (const [owner, names] of [
   [window, ["structuredClone", "BroadcastChannel"]], [Object, ["hasOwn", "groupBy"]],
   [Map, ["groupBy"]], [Promise, ["withResolvers", "try"]], [Array, ["fromAsync"]],
   [Array.prototype, ["at", "findLast", "toSorted", "toReversed", "with"]],
-  [String.prototype, ["at", "isWellFormed"]], [AbortSignal.prototype, ["reason", "throwIfAborted"]], [URLSearchParams.prototype, ["size"]],
+  [String.prototype, ["at", "isWellFormed"]], [AbortSignal.prototype, ["reason"]],
+  [URLSearchParams.prototype, ["size"]],
 ]) for (const name of names) delete owner[name];
 """
 IGAUTH = 'const { Igauth, IgauthError } = await import("/example/igauth.js");'

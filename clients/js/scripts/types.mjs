@@ -5,11 +5,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 const TARGET = new URL("../src/api.ts", import.meta.url);
 const { components } = JSON.parse(readFileSync(new URL("../../../docs/openapi.json", import.meta.url), "utf8"));
 
-const nameOf = (schema) => schema.replace(/Out$/, "");
 const comment = (text, indent) => (text ? `${indent}/** ${text.replace(/\s+/g, " ").replace(/\*\//g, "")} */\n` : "");
 
 function type(schema) {
-  if (schema.$ref) return nameOf(schema.$ref.split("/").pop());
+  if (schema.$ref) return schema.$ref.split("/").pop();
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   const some = schema.anyOf ?? schema.oneOf;
@@ -23,7 +22,9 @@ const list = (item) => (/[^\w]/.test(item) ? `Array<${item}>` : `${item}[]`);
 
 function record(schema) {
   if (schema.properties) return `{\n${members(schema, "  ")}}`;
-  return `Record<string, ${schema.additionalProperties ? type(schema.additionalProperties) : "unknown"}>`;
+  const value = schema.additionalProperties ? type(schema.additionalProperties) : "unknown";
+  const names = schema.propertyNames;
+  return names ? `Partial<Record<${type(names)}, ${value}>>` : `Record<string, ${value}>`;
 }
 
 const members = ({ properties, required = [] }, indent) => Object.entries(properties)
@@ -32,8 +33,8 @@ const members = ({ properties, required = [] }, indent) => Object.entries(proper
 
 function declaration([name, schema]) {
   const head = comment(schema.description, "");
-  if (schema.properties) return `${head}export interface ${nameOf(name)} {\n${members(schema, "  ")}}\n`;
-  return `${head}export type ${nameOf(name)} = ${type(schema)};\n`;
+  if (schema.properties) return `${head}export interface ${name} {\n${members(schema, "  ")}}\n`;
+  return `${head}export type ${name} = ${type(schema)};\n`;
 }
 
 const text = ["// From docs/openapi.json, by scripts/types.mjs: `npm run types`.\n",

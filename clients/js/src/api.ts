@@ -1,6 +1,6 @@
 // From docs/openapi.json, by scripts/types.mjs: `npm run types`.
 
-/** What a person can do about a problem (contract §5, Problems). */
+/** What a person can do about a problem. */
 export type ActionKind = "login" | "reconnect" | "grant_permissions" | "link_page" | "wait" | "visit_facebook" | "visit_instagram" | "contact_operator";
 
 /** What the person can do, and where. */
@@ -9,8 +9,30 @@ export interface Action {
   url: string | null;
 }
 
-/** Why a connection isn't `active`: `cause` on the wire (contract §5). */
+/** Nobody is. */
+export interface Anonymous {
+  authenticated: false;
+  user: null;
+  login_url: string;
+  login_urls: Partial<Record<Provider, string>>;
+}
+
+/** Somebody is logged in. */
+export interface Authenticated {
+  authenticated: true;
+  user: Person;
+  login_url: string;
+  login_urls: Partial<Record<Provider, string>>;
+}
+
+/** Why a connection isn't `active`: `cause` on the wire. */
 export type ConnectionCause = "token_ends_soon" | "data_access_ends_soon" | "token_expired" | "data_access_expired" | "password_changed" | "session_invalid" | "not_ours" | "token_unreadable" | "checkpoint" | "unconfirmed_user" | "app_access_missing" | "app_removed";
+
+/** A person's connections. */
+export interface ConnectionList {
+  data: Connection[];
+  meta: Meta;
+}
 
 /** A person's connection through one door; never its token. */
 export interface Connection {
@@ -41,7 +63,7 @@ export interface ConnectionRef {
   reconnect_url: string;
 }
 
-/** What a connection is good for (contract §7). */
+/** What a connection is good for. */
 export type ConnectionStatus = "active" | "expiring" | "reconnect_required" | "checkpoint_required" | "revoked";
 
 /** What the last consent changed, in Instagram account ids. */
@@ -52,7 +74,7 @@ export interface ConsentDiff {
   lost: string[];
 }
 
-/** What Meta shows to the person (graph-facts 13.3). */
+/** What Meta shows to the person. */
 export interface DeletionAnswer {
   url: string;
   confirmation_code: string;
@@ -61,7 +83,7 @@ export interface DeletionAnswer {
 /** What became of a deletion request; nothing about whom. */
 export interface DeletionStatus {
   confirmation_code: string;
-  status: string;
+  status: "deleted" | "nothing_stored" | "superseded";
   message: string;
   requested_at: string;
   completed_at: string | null;
@@ -120,7 +142,7 @@ export interface NotListed {
   action: Action | null;
 }
 
-/** Why a Page or an Instagram account isn't in a listing (contract §6). */
+/** Why a Page or an Instagram account isn't in a listing. */
 export type NotListedReason = "page_without_instagram" | "page_not_granted" | "instagram_unreachable" | "page_unavailable" | "malformed";
 
 /** A Page that leads to an Instagram account. */
@@ -153,6 +175,12 @@ export interface Readiness {
   status: "ready";
 }
 
+/** The browsers that are logged in as this person. */
+export interface SessionList {
+  data: Session[];
+  meta: Meta;
+}
+
 /** One browser that is logged in. */
 export interface Session {
   id: string;
@@ -162,9 +190,12 @@ export interface Session {
   current: boolean;
 }
 
+/** Whether this browser is logged in, and through which doors one can log in. */
+export type SessionState = Authenticated | Anonymous;
+
 /** What keeps the listing from being whole. */
 export interface Warning {
-  code: string;
+  code: WarningCode;
   permission: string | null;
   message: string;
   action: Action | null;
@@ -176,40 +207,14 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
-  code: "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "service_misconfigured" | "app_access_missing" | "not_professional" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
+  code: ProblemCode;
   retryable: boolean;
   action: Action | null;
   request_id: string;
 }
 
-export interface SignedIn {
-  authenticated: true;
-  user: Person;
-  login_url: string;
-  login_urls: {
-  facebook?: string;
-  instagram?: string;
-};
-}
+/** What went wrong; stable, to decide by. */
+export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
 
-export interface Signed {
-  authenticated: false;
-  user: null;
-  login_url: string;
-  login_urls: {
-  facebook?: string;
-  instagram?: string;
-};
-}
-
-export type SessionState = SignedIn | Signed;
-
-export interface ConnectionList {
-  data: Connection[];
-  meta: Meta;
-}
-
-export interface SessionList {
-  data: Session[];
-  meta: Meta;
-}
+/** What keeps a listing from being whole. */
+export type WarningCode = "permission_missing" | "reconnect_required" | "checkpoint_required" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "service_misconfigured" | "listing_truncated";
