@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -18,13 +19,13 @@ from igauth.api.boundary import Boundary, Rules
 from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
 from igauth.api.matching import methods_of
+from igauth.api.openapi import document_of
 from igauth.api.problems import (
     ProblemWriter,
     from_http_exception,
     from_validation_error,
     is_navigation,
 )
-from igauth.api.schemas import Problem
 from igauth.bootstrap import Wiring, open_services
 from igauth.domain import Provider
 from igauth.observability import Metrics, configure_logging, silence_access_log
@@ -77,7 +78,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
     app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
+    app.openapi = partial(document_of, app, Cookies.of(settings).session_name)  # type: ignore[method-assign]
     return app
 
 
@@ -131,28 +132,3 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """FastAPI's document, with the problem shape and the session cookie spelt out."""
-    if app.openapi_schema is None:
-        document = FastAPI.openapi(app)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = Problem.model_json_schema(
-            mode="serialization", ref_template="#/components/schemas/{model}"
-        )
-        schemas |= schemas["Problem"].pop("$defs", {})
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        document["components"]["securitySchemes"] = {
-            "session": {
-                "type": "apiKey",
-                "in": "cookie",
-                "name": Cookies.of(settings).session_name,
-            }
-        }
-        for path, operations_ in document["paths"].items():
-            for operation in operations_.values() if path.startswith("/me") else ():
-                operation["security"] = [{"session": []}]
-        app.openapi_schema = document
-    return app.openapi_schema

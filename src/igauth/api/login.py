@@ -21,7 +21,7 @@ from igauth.api.pages import page
 from igauth.api.presenting import person_out
 from igauth.api.problems import login_failure_address
 from igauth.api.redirects import check_navigation, redirect, way_home
-from igauth.api.schemas import SessionState
+from igauth.api.schemas import Anonymous, Authenticated, SessionState
 from igauth.domain import Provider
 from igauth.errors import (
     CodeRejected,
@@ -183,12 +183,11 @@ async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Res
 async def get_session(viewer: OptionalViewer, services: ServicesDep) -> SessionState:
     """Whether this browser is logged in. Never 401."""
     urls = {door: f"{services.settings.base_url}/auth/{door}" for door in services.logins}
-    return SessionState(
-        authenticated=viewer is not None,
-        user=None if viewer is None else person_out(viewer.person),
-        login_url=next(iter(urls.values())),
-        login_urls=urls,
-    )
+    first = next(iter(urls.values()))
+    if viewer is None:
+        return SessionState(Anonymous(login_url=first, login_urls=urls))
+    user = person_out(viewer.person)
+    return SessionState(Authenticated(user=user, login_url=first, login_urls=urls))
 
 
 @router.post(
