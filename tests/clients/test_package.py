@@ -36,7 +36,8 @@ export async function main(signal: AbortSignal): Promise<string> {
   try {
     await igauth.verify(meta.connections[0]?.id ?? "");
   } catch (error) {
-    if (error instanceof IgauthError) return words(error.code) + (igauth.actionUrl(error.action) ?? "");
+    if (!(error instanceof IgauthError)) throw error;
+    return words(error.code) + (igauth.actionUrl(error.action) ?? "");
   }
   // @ts-expect-error: can_publish may be null
   const sure: boolean = data[0]?.can_publish ?? null;
