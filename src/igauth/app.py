@@ -20,6 +20,7 @@ from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
 from igauth.api.matching import methods_of
 from igauth.api.openapi import document_of
+from igauth.api.pages import Brand, Pages
 from igauth.api.problems import (
     ProblemWriter,
     from_http_exception,
@@ -72,7 +73,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         generate_unique_id_function=_operation_id,
         telemetry={"exclude": lambda scope: scope["path"].startswith("/auth/")},
     )
-    problems = ProblemWriter(settings.base_url)
+    problems = ProblemWriter(settings.base_url, Pages(Brand.of(settings)))
     _add_routes(app, settings)
     _add_problem_handlers(app, problems)
     app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)
@@ -112,6 +113,7 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
             from_http_exception(error),
             accept=request.headers.get("accept", ""),
             navigation=is_navigation(request),
+            language=request.headers.get("accept-language", ""),
         )
         response.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -124,6 +126,7 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
             from_validation_error(error),
             accept=request.headers.get("accept", ""),
             navigation=is_navigation(request),
+            language=request.headers.get("accept-language", ""),
         )
 
     app.add_exception_handler(HTTPException, refuse_http)
