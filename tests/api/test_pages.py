@@ -136,3 +136,21 @@ def test_addresses_of_the_brand(name: str, value: str, *, good: bool) -> None:
         return
     with pytest.raises(SettingsRefused, match=name.upper()):
         load(Settings, **{name: value})
+
+
+def test_the_popup_loads_nothing() -> None:
+    """Its address has just held a code: the operator's name is shown, the logo isn't fetched."""
+    response = Pages(BRAND).page(
+        "popup.html",
+        all_texts()["en"],
+        script=True,
+        message={"source": "igauth", "ok": True},
+        title="T",
+        sentence="S",
+        target_origin="https://app.invented.test",
+        return_to="https://app.invented.test/",
+    )
+
+    assert b"Invented &lt;Press&gt;" in response.body
+    assert b"<img" not in response.body
+    assert "img-src" not in response.headers["Content-Security-Policy"]

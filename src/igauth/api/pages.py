@@ -47,23 +47,32 @@ class Pages:
     def page(
         self, template: str, texts: Texts, *, status: int = 200, script: bool = False, **values: Any
     ) -> HTMLResponse:
-        """A page. Styles (and, if `script`, one script) run by a nonce; nothing else does."""
+        """A page. Styles (and, if `script`, one script) run by a nonce; nothing else does.
+
+        A page with a script has just met a code, so it loads nothing, the logo included.
+        """
         nonce = secrets.token_urlsafe(16)
+        logo_url = None if script else self._brand.logo_url
         html = _environment.get_template(template).render(
-            nonce=nonce, brand=self._brand, texts=texts, words=texts.words, **values
+            nonce=nonce,
+            brand=self._brand,
+            logo_url=logo_url,
+            texts=texts,
+            words=texts.words,
+            **values,
         )
         response = HTMLResponse(html, status_code=status)
-        response.headers["Content-Security-Policy"] = self._policy(nonce, script=script)
+        response.headers["Content-Security-Policy"] = _policy(nonce, logo_url, script=script)
         response.headers["Content-Language"] = texts.tag
         response.headers["Vary"] = "Accept-Language"
         return response
 
-    def _policy(self, nonce: str, *, script: bool) -> str:
-        logo = self._brand.logo_url
-        return (
-            "default-src 'none'; "
-            + (f"script-src 'nonce-{nonce}'; " if script else "")
-            + (f"img-src {origin_of(logo)}; " if logo else "")
-            + f"style-src 'nonce-{nonce}'; "
-            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
+
+def _policy(nonce: str, logo_url: str | None, *, script: bool) -> str:
+    return (
+        "default-src 'none'; "
+        + (f"script-src 'nonce-{nonce}'; " if script else "")
+        + (f"img-src {origin_of(logo_url)}; " if logo_url else "")
+        + f"style-src 'nonce-{nonce}'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

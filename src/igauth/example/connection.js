@@ -96,7 +96,7 @@ function state(igauth, connection, check) {
         h("h2", { id: title, class: "door-title" }, mark(connection.provider), h("span", {}, `${doorName(connection.provider)}, as `, foreign(connection.name ?? connection.provider_user_id))),
         h("p", { class: "soft" }, sentence)),
       h("p", { class: `tag ${tone}`, "data-testid": "connection-status", "data-status": connection.status }, icon(tone === "good" ? "check" : "warn"), word)),
-    h("dl", { class: "facts" }, works(connection.status) ? datesAhead(connection) : datesBehind(connection)),
+    h("dl", { class: "facts" }, [...(works(connection.status) ? datesAhead(connection) : datesBehind(connection))]),
     h("div", { class: "actions" },
       action && actionLink(igauth, action, { label, primary: true }),
       !["revoked", "reconnect_required"].includes(connection.status)
