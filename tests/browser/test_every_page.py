@@ -74,6 +74,7 @@ async def accounts(visitor: Visitor) -> None:
 async def many_accounts(visitor: Visitor) -> None:
     await visitor.arrive_as("fay")
     await expect(visitor.test_id("account-row").first).to_be_visible()
+    await visitor.button("Followers").click()
 
 
 async def hostile_accounts(visitor: Visitor) -> None:

@@ -135,30 +135,29 @@ function permissions(igauth, connection) {
   const missing = new Set(connection.missing_scopes);
   const declined = new Set(connection.declined_scopes);
   const names = [...missing, ...connection.granted_scopes.filter((name) => !missing.has(name))];
-  const title = `permissions-${connection.id}`;
   const item = (name) => {
     const [tone, word] = !missing.has(name) ? ["good", "Granted"] : declined.has(name) ? ["warn", "Declined"] : ["warn", "Not granted"];
     return h("li", { "data-testid": "permission", "data-permission": name, "data-state": word.toLowerCase() },
       h("div", {}, h("span", {}, PERMISSIONS[name] ?? name), PERMISSIONS[name] && h("code", { class: "soft" }, name)),
       h("span", { class: `tag ${tone}` }, icon(tone === "good" ? "check" : "cross"), word));
   };
-  return h("section", { class: "card", "aria-labelledby": title },
-    h("h2", { id: title }, "Permissions"),
+  return h("section", { class: "card" },
+    h("h2", {}, "Permissions"),
     names.length ? h("ul", { class: "rows" }, names.map(item)) : h("p", { class: "soft" }, `${doorName(connection.provider)} didn't say.`),
     missing.size > 0 && h("div", { class: "actions" }, actionLink(igauth, {
       kind: "grant_permissions", url: igauth.loginUrl({ door: connection.provider, prompt: "select", reconnect: connection.id }),
     }, { label: "Grant what is missing" })));
 }
 
-function consent({ id, last_consent: last }, listing) {
+function consent({ last_consent: last }, listing) {
   const names = new Map((listing?.data ?? []).map((account) => [account.id, account.username ?? account.name]));
   const group = (title, ids, word) => ids.length > 0 && h("div", { "data-testid": `consent-${word}` }, h("dt", {}, title),
     h("dd", {},
       ids.slice(0, NAMES_SHOWN).map((each) => foreign(names.get(each) ? `@${names.get(each)}` : each, { class: "chip" })),
       ids.length > NAMES_SHOWN && h("span", { class: "soft" }, `and ${plural(ids.length - NAMES_SHOWN, "more", "more")}`)));
   const groups = [group("Added", last.added, "added"), group("Kept", last.kept, "kept"), group("No longer shared", last.lost, "lost")].filter(Boolean);
-  return h("section", { class: "card", "aria-labelledby": `consent-${id}` },
-    h("h2", { id: `consent-${id}` }, "Your last choice"),
+  return h("section", { class: "card" },
+    h("h2", {}, "Your last choice"),
     h("p", { class: "soft" }, since(last.at)),
     groups.length ? h("dl", { class: "consent" }, groups) : h("p", {}, "No account was shared."));
 }
@@ -184,8 +183,8 @@ function ending(igauth, connection, only, { fail, disconnect }) {
       h("p", { class: "soft" }, "Your Instagram accounts and Pages stay as they are. You can connect again later.")),
     trouble,
     h("div", { class: "actions end" }, keep, go));
-  return h("section", { class: "card", "aria-labelledby": `data-${connection.id}` },
-    h("h2", { id: `data-${connection.id}` }, only ? "Your data" : "Ending it"),
+  return h("section", { class: "card" },
+    h("h2", {}, only ? "Your data" : "Ending it"),
     only && h("p", {}, "Stored here: your name and id for this app, the sealed token, the list of accounts, and the devices that are logged in. To disconnect is to delete all of it."),
     h("p", { class: "soft" }, connection.provider === "instagram"
       ? "Disconnecting ends the access from here. Instagram goes on listing the app until you remove it there."

@@ -26,7 +26,7 @@ const FILTERS = {
 /** The listing, with what it takes to find one's way in it. */
 export function browser({ data, meta }, announce) {
   const grant = grantsOf(meta);
-  const wish = { text: "", filter: "all", sort: null, look: remembered() ?? (data.length > WORTH_A_TABLE ? "table" : "cards") };
+  const wish = { text: "", filter: "all", sort: null, look: remembered() ?? usual(data.length) };
   const place = h("div", {});
   const none = h("p", { class: "soft", hidden: true }, "No account matches.");
   const more = h("button", { type: "button", class: "button", hidden: true });
@@ -124,6 +124,9 @@ function looks(wish, change) {
   }, icon(look)));
   return h("div", { class: "looks", role: "group", "aria-label": "Look" }, buttons);
 }
+
+/** Many are a table, where there is room for one. */
+const usual = (count) => (count > WORTH_A_TABLE && matchMedia("(min-width: 46rem)").matches ? "table" : "cards");
 
 function remembered() {
   try {

@@ -13,20 +13,25 @@ const REASONS = {
   malformed: "Not readable",
 };
 
+/** Facebook hides from a Page that its account is restricted: linking another isn't the mend. */
+const PERHAPS_UNREACHABLE = "If the account behind it is the one that isn't reachable (see there), mend that first: there is nothing to link.";
+
 export function reasons(igauth, entries) {
+  const unreachable = entries.some((entry) => entry.reason === "instagram_unreachable");
   const groups = grouped(entries, (entry) => JSON.stringify([entry.reason, entry.message, entry.action]));
   return h("section", { class: "card not-listed", "aria-labelledby": "not-listed-title", "data-testid": "not-listed" },
     h("h2", { id: "not-listed-title" }, "Not listed, and why ", h("span", { class: "soft" }, `(${entries.length})`)),
-    h("div", { class: "reasons" }, [...groups.values()].map((group) => reason(igauth, group))));
+    h("div", { class: "reasons" }, [...groups.values()].map((group) => reason(igauth, group, unreachable))));
 }
 
-function reason(igauth, entries) {
+function reason(igauth, entries, unreachable) {
   const [{ reason: word, message, action }] = entries;
   const label = action?.kind === "grant_permissions" ? "Choose again at Facebook" : undefined;
   return h("section", { class: "reason", "data-testid": "not-listed-reason", "data-reason": word },
     h("div", {},
       h("h3", {}, REASONS[word] ?? word, " ", h("span", { class: "count" }, entries.length, hidden(entries.length === 1 ? " entry" : " entries"))),
       h("p", { class: "soft" }, message),
+      word === "page_without_instagram" && unreachable && h("p", { class: "soft" }, PERHAPS_UNREACHABLE),
       names(entries)),
     actionLink(igauth, action, { label }));
 }
