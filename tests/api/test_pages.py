@@ -134,8 +134,9 @@ def test_addresses_of_the_brand(name: str, value: str, *, good: bool) -> None:
     if good:
         assert getattr(make_settings("sqlite+aiosqlite:///unused.db", **{name: value}), name)
         return
+    given: dict[str, Any] = {name: value}
     with pytest.raises(SettingsRefused, match=name.upper()):
-        load(Settings, **{name: value})
+        load(Settings, **given)
 
 
 def test_the_popup_loads_nothing() -> None:

@@ -25,7 +25,7 @@ RUN = """async () => (await axe.run({ resultTypes: ["violations"] })).violations
   ({ id, help, nodes }) => nodes.map((node) => `${id} (${help}): ${node.target} ${node.html}`))"""
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 WIDTHS = (360, 1280, 2560)
-BRANDED = {
+BRANDED: dict[str, Any] = {
     "BRAND_NAME": "Invented Press",
     "SUPPORT_URL": "mailto:help@invented.test",
 }
