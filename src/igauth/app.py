@@ -73,7 +73,8 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         generate_unique_id_function=_operation_id,
         telemetry={"exclude": lambda scope: scope["path"].startswith("/auth/")},
     )
-    problems = ProblemWriter(settings.base_url, Pages(Brand.of(settings)))
+    first_door = next(iter(settings.open_doors), Provider.FACEBOOK)
+    problems = ProblemWriter(settings.base_url, Pages(Brand.of(settings)), first_door)
     _add_routes(app, settings)
     _add_problem_handlers(app, problems)
     app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)

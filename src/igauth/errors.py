@@ -372,6 +372,7 @@ WARNING_CODES = (
             FacebookTimeout,
             FacebookRateLimited,
             ServiceMisconfigured,
+            AppAccessMissing,
         )
     ),
     LISTING_TRUNCATED,

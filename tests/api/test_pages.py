@@ -8,6 +8,7 @@ import pytest
 from igauth.api.languages import all_texts, texts_for
 from igauth.api.pages import Brand, Pages
 from igauth.api.problems import ProblemWriter
+from igauth.domain import Provider
 from igauth.errors import DatabaseUnavailable, NotAuthenticated, NotFound, all_errors
 from igauth.settings import Settings, SettingsRefused, load
 from tests.stage import make_settings
@@ -155,3 +156,12 @@ def test_the_popup_loads_nothing() -> None:
     assert b"Invented &lt;Press&gt;" in response.body
     assert b"<img" not in response.body
     assert "img-src" not in response.headers["Content-Security-Policy"]
+
+
+def test_the_way_in_is_an_open_door() -> None:
+    """Where only Instagram's is open, a page leads there, and not to a 404."""
+    writer = ProblemWriter("https://connect.invented.test", Pages(BARE), Provider.INSTAGRAM)
+    action = writer.problem(NotAuthenticated()).action
+
+    assert action is not None
+    assert action.url == "https://connect.invented.test/auth/instagram"

@@ -171,7 +171,7 @@ async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Res
     _limit(edge, visit.client, end)
     outcome = "ok" if end.failure is None else end.failure.code
     services.metrics.logins.labels(outcome).inc()
-    response = _popup_page(end, request, edge) if end.popup else _redirect(end)
+    response = _popup_page(end, visit.request, edge) if end.popup else _redirect(end)
     if end.session_id is not None:
         edge.cookies.set_session(response, end.session_id)
     if end.spent_cookie is not None:

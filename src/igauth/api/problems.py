@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from igauth.api.languages import texts_for
 from igauth.api.pages import Pages
 from igauth.api.schemas import ActionOut, Problem
-from igauth.domain import ActionKind
+from igauth.domain import ActionKind, Provider
 from igauth.errors import (
     IgAuthError,
     InvalidRequest,
@@ -41,14 +41,15 @@ _BY_STATUS: dict[int, type[IgAuthError]] = {
 class ProblemWriter:
     """Knows the public origin, so that every problem can say where to go, and the pages."""
 
-    def __init__(self, base_url: str, pages: Pages) -> None:
+    def __init__(self, base_url: str, pages: Pages, door: Provider = Provider.FACEBOOK) -> None:
         self._pages = pages
-        login = f"{base_url}/auth/facebook"
+        login = f"{base_url}/auth/{door}"
         self._urls = {
             ActionKind.LOGIN: login,
             ActionKind.RECONNECT: login,
             ActionKind.GRANT_PERMISSIONS: f"{login}?prompt=select",
             ActionKind.VISIT_FACEBOOK: "https://www.facebook.com/",
+            ActionKind.VISIT_INSTAGRAM: "https://www.instagram.com/",
         }
 
     def response(
