@@ -130,6 +130,9 @@ def test_the_defaults_are_the_contracts() -> None:
         "rate_limit_service": "1200/minute",
         "metrics_token": None,
         "api_docs": True,
+        "brand_name": None,
+        "brand_logo_url": None,
+        "support_url": None,
         "log_format": None,
         "log_level": "INFO",
     }

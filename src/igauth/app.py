@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -18,13 +19,14 @@ from igauth.api.boundary import Boundary, Rules
 from igauth.api.cookies import Cookies
 from igauth.api.deps import Edge
 from igauth.api.matching import methods_of
+from igauth.api.openapi import document_of
+from igauth.api.pages import Brand, Pages
 from igauth.api.problems import (
     ProblemWriter,
     from_http_exception,
     from_validation_error,
     is_navigation,
 )
-from igauth.api.schemas import Problem
 from igauth.bootstrap import Wiring, open_services
 from igauth.domain import Provider
 from igauth.observability import Metrics, configure_logging, silence_access_log
@@ -71,13 +73,14 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         generate_unique_id_function=_operation_id,
         telemetry={"exclude": lambda scope: scope["path"].startswith("/auth/")},
     )
-    problems = ProblemWriter(settings.base_url)
+    first_door = next(iter(settings.open_doors), Provider.FACEBOOK)
+    problems = ProblemWriter(settings.base_url, Pages(Brand.of(settings)), first_door)
     _add_routes(app, settings)
     _add_problem_handlers(app, problems)
     app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
+    app.openapi = partial(document_of, app, Cookies.of(settings).session_name)  # type: ignore[method-assign]
     return app
 
 
@@ -111,6 +114,7 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
             from_http_exception(error),
             accept=request.headers.get("accept", ""),
             navigation=is_navigation(request),
+            language=request.headers.get("accept-language", ""),
         )
         response.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -123,6 +127,7 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
             from_validation_error(error),
             accept=request.headers.get("accept", ""),
             navigation=is_navigation(request),
+            language=request.headers.get("accept-language", ""),
         )
 
     app.add_exception_handler(HTTPException, refuse_http)
@@ -131,28 +136,3 @@ def _add_problem_handlers(app: FastAPI, problems: ProblemWriter) -> None:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """FastAPI's document, with the problem shape and the session cookie spelt out."""
-    if app.openapi_schema is None:
-        document = FastAPI.openapi(app)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = Problem.model_json_schema(
-            mode="serialization", ref_template="#/components/schemas/{model}"
-        )
-        schemas |= schemas["Problem"].pop("$defs", {})
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        document["components"]["securitySchemes"] = {
-            "session": {
-                "type": "apiKey",
-                "in": "cookie",
-                "name": Cookies.of(settings).session_name,
-            }
-        }
-        for path, operations_ in document["paths"].items():
-            for operation in operations_.values() if path.startswith("/me") else ():
-                operation["security"] = [{"session": []}]
-        app.openapi_schema = document
-    return app.openapi_schema

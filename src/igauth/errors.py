@@ -360,6 +360,25 @@ class ServerError(IgAuthError):
 LISTING_TRUNCATED = "listing_truncated"
 """Warning of a listing alone, never an answer's code: a bound ended the walk (contract §6)."""
 
+WARNING_CODES = (
+    *(
+        error.code
+        for error in (
+            PermissionMissing,
+            ReconnectRequired,
+            CheckpointRequired,
+            FacebookRefused,
+            FacebookUnavailable,
+            FacebookTimeout,
+            FacebookRateLimited,
+            ServiceMisconfigured,
+            AppAccessMissing,
+        )
+    ),
+    LISTING_TRUNCATED,
+)
+"""What can keep a listing from being whole: the codes of `meta.warnings`."""
+
 
 def all_errors() -> tuple[type[IgAuthError], ...]:
     """Every error class that has a code, in the order of this file."""

@@ -90,6 +90,23 @@ def _meta_address(value: str, info: ValidationInfo) -> str:
     return value.rstrip("/")
 
 
+def _https(value: str) -> str:
+    """An address that our pages may show or lead to."""
+    if not origin_of(value).startswith("https://"):
+        raise ValueError("must be an https URL")
+    return value
+
+
+def _support(value: str) -> str:
+    """Help may also be by mail."""
+    if re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", value):
+        return value
+    try:
+        return _https(value)
+    except ValueError:
+        raise ValueError("must be an https or mailto: URL") from None
+
+
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Whose word on a client's address is believed: everybody's is nobody's."""
     try:
@@ -166,6 +183,8 @@ Scopes = Annotated[CommaList, AfterValidator(_scopes)]
 MetaAddress = Annotated[str, AfterValidator(_meta_address)]
 Networks = Annotated[CommaList, AfterValidator(_networks)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_driver)]
+LogoUrl = Annotated[str, AfterValidator(_https)]
+SupportUrl = Annotated[str, AfterValidator(_support)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy)]
 Hosts = Annotated[CommaList, AfterValidator(_hosts)]
 ReturnUrls = Annotated[CommaList, AfterValidator(_return_urls)]

@@ -38,12 +38,14 @@ from igauth.setting_values import (
     ConfigId,
     DatabaseUrl,
     Hosts,
+    LogoUrl,
     MetaAddress,
     Networks,
     ProxyUrl,
     PublicOrigin,
     ReturnUrls,
     Scopes,
+    SupportUrl,
     secure_beside,
 )
 
@@ -116,6 +118,9 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
     ] = "INFO"
+    brand_name: str | None = Field(default=None, max_length=80)
+    brand_logo_url: LogoUrl | None = None
+    support_url: SupportUrl | None = None
 
     @model_validator(mode="wrap")
     @classmethod

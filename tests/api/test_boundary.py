@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
 from igauth.api import operations
+from igauth.api.pages import Brand, Pages
 from igauth.api.problems import ProblemWriter
 from igauth.errors import all_errors
 from tests.api.served import exchange, opened, request, served
@@ -22,6 +23,7 @@ from tests.stage import BASE_URL, FRONTEND, Browser, Stage, make_settings, open_
 DEAUTHORIZE = "/auth/facebook/deauthorize"
 FORM = ("content-type", "application/x-www-form-urlencoded")
 LARGEST_BODY = 16_384
+PAGES = Pages(Brand(None, None, None, "https://app.invented.test/"))
 
 
 @pytest.fixture
@@ -253,7 +255,7 @@ async def test_every_refusal_is_a_problem(
 def test_whoever_is_to_wait_is_told_how_long(error: Any) -> None:
     """Every 429 and 503 has a `Retry-After`, also where nobody gave one."""
     usual, known = (
-        ProblemWriter(BASE_URL).response(each, accept="", navigation=False)
+        ProblemWriter(BASE_URL, PAGES).response(each, accept="", navigation=False)
         for each in (error(), error(retry_after=77))
     )
 

@@ -48,7 +48,7 @@ async def test_pictures_and_roles_are_shown(ada: Visitor) -> None:
     quiet = ada.test_id("account-card", account_id="17841401000000003")
     await expect(quiet.locator("[data-testid=can-publish]")).to_have_attribute("data-value", "no")
     await expect(ada.test_id("can-publish", value="yes")).to_have_count(2)
-    link = ada.link("Link an Instagram account (opens in a new tab)")
+    link = ada.link("Link an Instagram account")
     assert await link.get_attribute("rel") == "noopener noreferrer"
 
 
@@ -63,17 +63,41 @@ async def test_hostile_names_stay_text(visitor: Visitor) -> None:
 
 
 async def test_many_accounts_are_shown_in_steps_and_found(visitor: Visitor) -> None:
-    """250 accounts: the first sixty, more on request, and one by its name."""
+    """250 accounts: a table of the first sixty, more on request, one by its name; or cards."""
     await visitor.log_in("fay")
-    cards = visitor.test_id("account-card")
-    await expect(cards).to_have_count(60)
+    rows = visitor.test_id("account-row")
+    await expect(rows).to_have_count(60)
 
-    await visitor.button("Show more (190 left)").click()
-    await expect(cards).to_have_count(120)
+    await visitor.button("Show more (190 left)").press("Enter")
+    await expect(rows.nth(119)).to_be_attached()
     await visitor.page.get_by_role("searchbox", name="Find an account").fill("shop 249")
-    await expect(cards).to_have_count(1)
-    await expect(cards).to_contain_text("fay.shop00249")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("fay.shop00249")
     await expect(visitor.test_id("status")).to_have_text("1 account found")
+
+    await visitor.button("As cards").click()
+    await expect(visitor.test_id("account-card")).to_contain_text("fay.shop00249")
+    await visitor.page.reload()
+    await expect(visitor.test_id("account-card")).to_have_count(60)
+
+
+async def test_the_table_is_sorted_and_grows_by_itself(visitor: Visitor) -> None:
+    """By followers, most first, said to screen readers; scrolling to the end brings all 250."""
+    await visitor.log_in("fay")
+    await visitor.button("Followers").click()
+    heading = visitor.page.get_by_role("columnheader", name="Followers")
+    await expect(heading).to_have_attribute("aria-sort", "descending")
+    numbers = visitor.page.locator("tbody td.number:nth-child(3)")
+    shown = [
+        int(title.replace(",", ""))
+        for title in await numbers.evaluate_all("(all) => all.map((each) => each.title)")
+    ]
+    assert shown == sorted(shown, reverse=True)
+
+    rows = visitor.test_id("account-row")
+    for count in (120, 180, 240, 250):
+        await rows.last.scroll_into_view_if_needed()
+        await expect(rows).to_have_count(count)
 
 
 # --- in a window of its own ---
@@ -173,7 +197,7 @@ async def test_declined_permission_is_asked_again(visitor: Visitor) -> None:
     warning = visitor.test_id("warning", code="permission_missing")
     await expect(warning.locator(f'[data-permission="{PUBLISH}"]')).to_be_visible()
     await expect(visitor.test_id("can-publish", value="no")).to_have_count(3)
-    await visitor.go_to("Connection")
+    await visitor.go_to("Connections")
     await expect(
         visitor.test_id("permission", permission=PUBLISH, state="declined")
     ).to_be_visible()
@@ -185,7 +209,7 @@ async def test_declined_permission_is_asked_again(visitor: Visitor) -> None:
 
     await expect(visitor.test_id("can-publish", value="yes")).to_have_count(2)
     await expect(warning).to_have_count(0)
-    await visitor.go_to("Connection")
+    await visitor.go_to("Connections")
     await expect(visitor.test_id("permission", permission=PUBLISH, state="granted")).to_be_visible()
 
 

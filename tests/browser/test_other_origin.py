@@ -108,13 +108,13 @@ async def test_example_app_elsewhere(visitor: Visitor, front_end: FrontEnd) -> N
 
 async def test_refusal_comes_back_elsewhere(visitor: Visitor, front_end: FrontEnd) -> None:
     """`return_to` is the page that asked; the message is the app's own."""
-    await visitor.page.goto(f"{front_end.origin}/#/connection")
+    await visitor.page.goto(f"{front_end.origin}/#/connections")
     await visitor.link("Continue with Facebook").click()
     await visitor.introduce("ada")
     await visitor.decide("cancel")
 
     await expect(visitor.test_id("login-error", code="access_denied")).to_be_visible()
-    await expect(visitor.page).to_have_url(f"{front_end.origin}/#/connection")
+    await expect(visitor.page).to_have_url(f"{front_end.origin}/#/connections")
 
 
 async def test_problems_are_readable_elsewhere(visitor: Visitor, front_end: FrontEnd) -> None:

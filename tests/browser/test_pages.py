@@ -35,7 +35,7 @@ async def test_problem_is_a_plain_page_to_people(visitor: Visitor) -> None:
     await expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
     await expect(visitor.page.locator("dd", has_text="not_authenticated")).to_be_visible()
 
-    await visitor.link("Log in with Facebook").click()
+    await visitor.link("Log in").click()
     await visitor.consent("ada")
     await visitor.see_accounts()
 

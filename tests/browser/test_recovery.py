@@ -55,7 +55,7 @@ async def test_password_changed(ada: Visitor, panel: Page) -> None:
     await ada.see_accounts()
     await expect(ada.test_id("account-card")).to_have_count(3)
     await expect(notice).to_have_count(0)
-    await ada.go_to("Connection")
+    await ada.go_to("Connections")
     await expect(ada.test_id("connection-status", status="active")).to_be_visible()
 
 
@@ -75,7 +75,8 @@ async def test_facebook_is_down(ada: Visitor, panel: Page) -> None:
 
     await panel.get_by_role("button", name="Remove", exact=False).first.click()
     await expect(panel.get_by_role("list", name="Planned faults")).to_have_count(0)
-    await ada.button("Refresh").click()
+    await expect(ada.button("Refresh")).to_be_hidden()  # one way to try again, not two
+    await ada.button("Try again").click()
     await expect(problem).to_have_count(0)
     await expect(ada.test_id("stale")).to_have_count(0)
 
@@ -97,7 +98,7 @@ async def test_facebook_is_down_during_the_login(visitor: Visitor) -> None:
 async def test_checkpoint(ada: Visitor) -> None:
     """Facebook wants something confirmed; once that is done, 'Check now' goes on."""
     await ada.service.happen("ada", "checkpoint")
-    await ada.go_to("Connection")
+    await ada.go_to("Connections")
     await ada.button("Check now").click()
     await expect(ada.test_id("connection-status", status="checkpoint_required")).to_be_visible()
 

@@ -38,7 +38,7 @@ async def test_back_after_a_logout_shows_nothing(ada: Visitor) -> None:
 async def test_log_out_in_one_tab_is_seen_in_the_other(ada: Visitor) -> None:
     """And so is the next login."""
     other = await ada.open_tab()
-    await other.open("/#/connection")
+    await other.open("/#/connections")
     await expect(other.test_id("connection-view")).to_be_visible()
 
     await ada.page.get_by_role("banner").get_by_role("button", name="Log out").click()
@@ -112,7 +112,7 @@ async def test_sign_out_everywhere_else(ada: Visitor, new_visitor: NewVisitor) -
 
 async def test_disconnect_asks_first(ada: Visitor) -> None:
     """The dialog takes the focus to the harmless answer; Escape and 'Keep it' change nothing."""
-    await ada.go_to("Connection")
+    await ada.go_to("Connections")
     dialog = ada.page.get_by_role("dialog", name="Disconnect and delete your data?")
     opener = ada.button("Disconnect and delete my data…")
     await opener.focus()
@@ -132,7 +132,7 @@ async def test_disconnect(ada: Visitor, new_visitor: NewVisitor) -> None:
     """By keyboard: signed out on every device, the grant at Facebook gone, all forgotten here."""
     other = await new_visitor()
     await other.arrive_as("ada")
-    await ada.go_to("Connection")
+    await ada.go_to("Connections")
     await ada.button("Disconnect and delete my data…").press("Enter")
     await ada.page.keyboard.press("Tab")
     await expect(ada.button("Disconnect and delete")).to_be_focused()
@@ -154,7 +154,7 @@ async def test_disconnect(ada: Visitor, new_visitor: NewVisitor) -> None:
 async def test_disconnect_while_facebook_is_down(ada: Visitor) -> None:
     """Deleted here all the same; the page says that Facebook has yet to confirm."""
     await ada.service.control("POST", "faults", {"preset": "unavailable"})
-    await ada.go_to("Connection")
+    await ada.go_to("Connections")
     await ada.button("Disconnect and delete my data…").click()
     await ada.button("Disconnect and delete").click()
 

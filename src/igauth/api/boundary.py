@@ -102,6 +102,7 @@ class Boundary:
             error,
             accept=Headers(scope=scope).get("accept", ""),
             navigation=is_navigation(HTTPConnection(scope)),
+            language=Headers(scope=scope).get("accept-language", ""),
         )
         await response(scope, arriving, leaving)
 

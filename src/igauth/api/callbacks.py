@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from igauth.api.deps import ClientKey, Edge, EdgeDep, ServicesDep
 from igauth.api.documented import problems
 from igauth.api.ids import ConfirmationCodeInPath
-from igauth.api.pages import page
+from igauth.api.languages import texts_for
 from igauth.api.schemas import DeletionAnswer, DeletionStatus
 from igauth.bootstrap import Services
 from igauth.domain import Provider, Subject
@@ -118,13 +118,20 @@ def door_router(door: Provider) -> APIRouter:
     },
 )
 async def show_deletion(
-    code: ConfirmationCodeInPath, request: Request, services: ServicesDep
+    code: ConfirmationCodeInPath, request: Request, edge: EdgeDep, services: ServicesDep
 ) -> Response:
     """A readable page; JSON for those who ask for it."""
     status = _status(code, await services.ending.receipt(code))
     if _prefers_json(request.headers.get("accept", "")):
         return JSONResponse(status.model_dump(mode="json"))
-    return page("deletion.html", status_=status)
+    return edge.pages.page(
+        "deletion.html",
+        texts_for(request.headers.get("accept-language", "")),
+        outcome=status.status,
+        code=code,
+        requested_at=status.requested_at,
+        completed_at=status.completed_at,
+    )
 
 
 def _status(code: str, receipt: ReceiptRow) -> DeletionStatus:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from igauth.api.cookies import Cookies, cookies_of
 from igauth.api.ids import ConnectionIdInPath
 from igauth.api.limiting import Limiter, client_key
+from igauth.api.pages import Brand, Pages
 from igauth.bootstrap import Services
 from igauth.errors import NotAuthenticated
 from igauth.login.sessions import Viewer
@@ -20,6 +21,7 @@ class Edge:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.cookies = Cookies.of(services.settings)
+        self.pages = Pages(Brand.of(services.settings))
         self.login_limit = Limiter(services.settings.login_rate)
         self.refresh_limit = Limiter(services.settings.refresh_rate)
 

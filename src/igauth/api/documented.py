@@ -33,13 +33,14 @@ def _response(errors: list[type[IgAuthError]]) -> dict[str, Any]:
         "content": {
             "application/problem+json": {
                 "schema": {"$ref": f"#/components/schemas/{Problem.__name__}"},
-                "examples": {error.code: {"value": _example(error)} for error in errors},
+                "examples": {error.code: {"value": problem_example(error)} for error in errors},
             }
         },
     }
 
 
-def _example(error: type[IgAuthError]) -> dict[str, Any]:
+def problem_example(error: type[IgAuthError]) -> dict[str, Any]:
+    """The problem of an error, as the service would answer it."""
     return Problem(
         type=f"urn:igauth:problem:{error.code}",
         title=error.title,

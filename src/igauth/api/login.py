@@ -17,11 +17,11 @@ from igauth.api.deps import (
     SessionId,
 )
 from igauth.api.documented import problems
-from igauth.api.pages import page
+from igauth.api.languages import texts_for
 from igauth.api.presenting import person_out
 from igauth.api.problems import login_failure_address
 from igauth.api.redirects import check_navigation, redirect, way_home
-from igauth.api.schemas import SessionState
+from igauth.api.schemas import Anonymous, Authenticated, SessionState
 from igauth.domain import Provider
 from igauth.errors import (
     CodeRejected,
@@ -171,7 +171,7 @@ async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Res
     _limit(edge, visit.client, end)
     outcome = "ok" if end.failure is None else end.failure.code
     services.metrics.logins.labels(outcome).inc()
-    response = _popup_page(end) if end.popup else _redirect(end)
+    response = _popup_page(end, visit.request, edge) if end.popup else _redirect(end)
     if end.session_id is not None:
         edge.cookies.set_session(response, end.session_id)
     if end.spent_cookie is not None:
@@ -183,12 +183,11 @@ async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Res
 async def get_session(viewer: OptionalViewer, services: ServicesDep) -> SessionState:
     """Whether this browser is logged in. Never 401."""
     urls = {door: f"{services.settings.base_url}/auth/{door}" for door in services.logins}
-    return SessionState(
-        authenticated=viewer is not None,
-        user=None if viewer is None else person_out(viewer.person),
-        login_url=next(iter(urls.values())),
-        login_urls=urls,
-    )
+    first = next(iter(urls.values()))
+    if viewer is None:
+        return SessionState(Anonymous(login_url=first, login_urls=urls))
+    user = person_out(viewer.person)
+    return SessionState(Authenticated(user=user, login_url=first, login_urls=urls))
 
 
 @router.post(
@@ -248,16 +247,23 @@ def _redirect(end: LoginEnd) -> Response:
     return redirect(303, _final_address(end))
 
 
-def _popup_page(end: LoginEnd) -> Response:
+def _popup_page(end: LoginEnd, request: Request, edge: Edge) -> Response:
     """Tells the opener, at exactly the origin of `return_to`, and nobody else."""
     message: dict[str, object] = {"source": "igauth", "ok": end.failure is None}
     if end.failure is not None:
         message |= {"error": end.failure.code, "request_id": REQUEST_ID.get() or ""}
-    return page(
+    texts = texts_for(request.headers.get("accept-language", ""))
+    told = texts.words["popup"]
+    title, sentence = told["title"], told["text"]
+    if end.failure is not None:
+        title, sentence = texts.of(end.failure.code)
+    return edge.pages.page(
         "popup.html",
+        texts,
         script=True,
         message=message,
+        title=title,
+        sentence=sentence,
         target_origin=origin_of(end.return_to),
         return_to=_final_address(end),
-        detail="" if end.failure is None else end.failure.public_detail,
     )

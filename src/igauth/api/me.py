@@ -11,12 +11,12 @@ from igauth.api.ids import InstagramAccountIdInPath, SessionIdInPath
 from igauth.api.presenting import connection_out, person_out, session_out
 from igauth.api.redirects import redirect
 from igauth.api.schemas import (
+    ConnectionList,
     ConnectionOut,
     InstagramAccountOut,
-    Listed,
     ListingOut,
     PersonOut,
-    SessionOut,
+    SessionList,
 )
 from igauth.bootstrap import Services
 from igauth.errors import (
@@ -141,11 +141,11 @@ async def get_picture(
 
 
 @router.get("/me/connections", summary="The connections", responses=problems(NotAuthenticated))
-async def list_connections(viewer: ViewerDep, services: ServicesDep) -> Listed[ConnectionOut]:
+async def list_connections(viewer: ViewerDep, services: ServicesDep) -> ConnectionList:
     """The person's connections: what they let this application use, and through which door."""
     rows = await services.connections.list_own(viewer.person.id)
     now = services.clock()
-    return Listed(data=[connection_out(row, services.rules, now) for row in rows])
+    return ConnectionList(data=[connection_out(row, services.rules, now) for row in rows])
 
 
 @router.get(
@@ -200,10 +200,10 @@ async def delete_me(viewer: ViewerDep, edge: EdgeDep, services: ServicesDep) -> 
 
 
 @router.get("/me/sessions", summary="The sessions", responses=problems(NotAuthenticated))
-async def list_sessions(viewer: ViewerDep, services: ServicesDep) -> Listed[SessionOut]:
+async def list_sessions(viewer: ViewerDep, services: ServicesDep) -> SessionList:
     """Every browser that is logged in as this person."""
     rows = await services.sessions.list_live(viewer)
-    return Listed(data=[session_out(row, viewer) for row in rows])
+    return SessionList(data=[session_out(row, viewer) for row in rows])
 
 
 @router.delete(

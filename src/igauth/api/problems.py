@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
-from igauth.api.pages import page
+from igauth.api.languages import texts_for
+from igauth.api.pages import Pages
 from igauth.api.schemas import ActionOut, Problem
-from igauth.domain import ActionKind
+from igauth.domain import ActionKind, Provider
 from igauth.errors import (
     IgAuthError,
     InvalidRequest,
@@ -35,34 +36,30 @@ _BY_STATUS: dict[int, type[IgAuthError]] = {
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
-_LABELS = {
-    ActionKind.LOGIN: "Log in with Facebook",
-    ActionKind.RECONNECT: "Connect with Facebook again",
-    ActionKind.GRANT_PERMISSIONS: "Choose permissions at Facebook",
-    ActionKind.VISIT_FACEBOOK: "Go to Facebook",
-    ActionKind.LINK_PAGE: "Link the Page",
-}
 
 
 class ProblemWriter:
-    """Knows the public origin, so that every problem can say where to go."""
+    """Knows the public origin, so that every problem can say where to go, and the pages."""
 
-    def __init__(self, base_url: str) -> None:
-        login = f"{base_url}/auth/facebook"
+    def __init__(self, base_url: str, pages: Pages, door: Provider = Provider.FACEBOOK) -> None:
+        self._pages = pages
+        login = f"{base_url}/auth/{door}"
         self._urls = {
             ActionKind.LOGIN: login,
             ActionKind.RECONNECT: login,
             ActionKind.GRANT_PERMISSIONS: f"{login}?prompt=select",
             ActionKind.VISIT_FACEBOOK: "https://www.facebook.com/",
+            ActionKind.VISIT_INSTAGRAM: "https://www.instagram.com/",
         }
 
-    def response(self, error: IgAuthError, *, accept: str, navigation: bool) -> Response:
+    def response(
+        self, error: IgAuthError, *, accept: str, navigation: bool, language: str = ""
+    ) -> Response:
         """The problem as JSON, or as a page for a person who navigated here."""
         problem = self.problem(error)
         response: Response
         if navigation and "text/html" in accept:
-            label = _LABELS.get(problem.action.kind, "Go on") if problem.action else ""
-            response = page("problem.html", status=error.status, problem=problem, label=label)
+            response = self._page(error, problem, language)
         else:
             response = JSONResponse(
                 problem.model_dump(mode="json") | self._extra(error),
@@ -86,6 +83,20 @@ class ProblemWriter:
             retryable=error.retryable,
             action=None if action is None else ActionOut(kind=action.kind, url=action.url),
             request_id=REQUEST_ID.get() or "",
+        )
+
+    def _page(self, error: IgAuthError, problem: Problem, language: str) -> Response:
+        texts = texts_for(language)
+        title, sentence = texts.of(error.code)
+        return self._pages.page(
+            "problem.html",
+            texts,
+            status=error.status,
+            problem=problem,
+            title=title,
+            sentence=sentence,
+            again=error.retryable,
+            retry_after=error.retry_after,
         )
 
     @staticmethod

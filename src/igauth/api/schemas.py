@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, RootModel
 from pydantic.config import JsonDict
 
 from igauth.domain import (
@@ -123,6 +123,12 @@ _LISTING: JsonDict = {
 }
 
 
+_DOORS: JsonDict = {
+    "login_url": "http://localhost:8000/auth/facebook",
+    "login_urls": {"facebook": "http://localhost:8000/auth/facebook"},
+}
+
+
 def _example(value: JsonDict) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
 
@@ -187,22 +193,32 @@ class PersonOut(Shape):
     last_login_at: Instant
 
 
-class SessionState(Shape):
-    """Whether this browser is logged in; asking never fails for want of a session."""
+class Authenticated(Shape):
+    """Somebody is logged in."""
 
-    model_config = _example(
-        {
-            "authenticated": True,
-            "user": _PERSON,
-            "login_url": "http://localhost:8000/auth/facebook",
-            "login_urls": {"facebook": "http://localhost:8000/auth/facebook"},
-        }
-    )
+    model_config = _example({"authenticated": True, "user": _PERSON, **_DOORS})
 
-    authenticated: bool
-    user: PersonOut | None
+    authenticated: Literal[True] = True
+    user: PersonOut
     login_url: str
     login_urls: dict[Provider, str]
+
+
+class Anonymous(Shape):
+    """Nobody is."""
+
+    model_config = _example({"authenticated": False, "user": None, **_DOORS})
+
+    authenticated: Literal[False] = False
+    user: None = None
+    login_url: str
+    login_urls: dict[Provider, str]
+
+
+class SessionState(RootModel[Authenticated | Anonymous]):
+    """Whether this browser is logged in, and through which doors one can log in."""
+
+    model_config = _example({"authenticated": True, "user": _PERSON, **_DOORS})
 
 
 class SessionOut(Shape):
@@ -224,6 +240,10 @@ class ConsentDiff(Shape):
     added: list[str]
     kept: list[str]
     lost: list[str]
+
+
+class SessionList(Listed[SessionOut]):
+    """The browsers that are logged in as this person."""
 
 
 class ConnectionOut(Shape):
@@ -248,6 +268,10 @@ class ConnectionOut(Shape):
     used_at: Instant | None
     reconnect_url: str
     manage_url: str
+
+
+class ConnectionList(Listed[ConnectionOut]):
+    """A person's connections."""
 
 
 class PageOut(Shape):
@@ -335,7 +359,7 @@ class ListingOut(Shape):
 
 
 class DeletionAnswer(Shape):
-    """What Meta shows to the person (graph-facts 13.3)."""
+    """What Meta shows to the person."""
 
     model_config = _example(
         {
@@ -362,7 +386,7 @@ class DeletionStatus(Shape):
     )
 
     confirmation_code: str
-    status: str
+    status: Literal["deleted", "nothing_stored", "superseded"]
     message: str
     requested_at: Instant
     completed_at: Instant | None

@@ -1,16 +1,10 @@
-// The connection: its state, when it ends, what was granted, and the way out.
+// The connections: state of each, when it ends, what was granted, and the way out.
 
+import { DOORS, doorName, mark, stateOf, works } from "./doors.js";
 import { busy, foreign, h, icon, skeleton } from "./dom.js";
 import { date, daysLeft, plural, since } from "./format.js";
-import { actionLink, notice, problemBox } from "./problems.js";
+import { actionLink, awayLink, notice, problemBox } from "./problems.js";
 
-const STATES = {
-  active: ["good", "Active", "Everything works."],
-  expiring: ["warn", "Ends soon", "Reconnect before it ends, and nothing is interrupted."],
-  reconnect_required: ["bad", "Ended", "Facebook no longer accepts it. Reconnect to go on."],
-  checkpoint_required: ["warn", "On hold", "Facebook wants to check something with you on facebook.com."],
-  revoked: ["bad", "Removed", "The app was removed at Facebook. Reconnect to go on."],
-};
 const PERMISSIONS = {
   pages_show_list: "See which Pages you manage",
   instagram_basic: "Read names, pictures and counts of your Instagram accounts",
@@ -18,20 +12,26 @@ const PERMISSIONS = {
   pages_read_engagement: "Read details of your Pages",
   business_management: "See Pages in your business portfolios",
   public_profile: "Read your name and picture",
+  instagram_business_basic: "Read the account's name, picture and counts",
+  instagram_business_content_publish: "Publish to the account",
 };
 const NAMES_SHOWN = 8;
 
-export function connectionView({ igauth, announce, store, fail, onDisconnected }) {
+export function connectionsView({ igauth, announce, store, fail, disconnect, doors }) {
   const content = h("div", { class: "stack" });
-  const element = h("div", { class: "view", "data-testid": "connection-view" },
-    h("div", { class: "view-head" }, h("h1", { tabindex: "-1" }, "Connection")), content);
+  const element = h("div", { class: "view broad", "data-testid": "connection-view" },
+    h("div", { class: "view-head" },
+      h("div", {}, h("h1", { tabindex: "-1" }, "Connections"), h("p", { class: "soft" }, "How this application reaches your accounts.")),
+      h("div", { class: "actions" },
+        doors.instagram && h("a", { class: "button", href: igauth.loginUrl({ door: "instagram", prompt: "select" }) }, icon("plus"), "Add by Instagram"))),
+    content);
 
   async function load() {
-    if (!store.connection) content.replaceChildren(skeleton(2, "block"));
+    if (!store.connections) content.replaceChildren(skeleton(2, "block"));
     try {
-      store.connection = await igauth.connection();
+      store.connections = await igauth.connections();
       show();
-      if (!store.listing && ["active", "expiring"].includes(store.connection?.status)) await learnNames();
+      if (!store.listing && store.connections.some(({ status }) => works(status))) await learnNames();
     } catch (error) {
       if (!fail(error)) show(error, load);
     }
@@ -43,84 +43,93 @@ export function connectionView({ igauth, announce, store, fail, onDisconnected }
     if (store.listing) show();
   }
 
-  /** Runs one of the buttons: a failure is shown above, and what is known stays. */
-  async function attempt(button, work) {
+  /** Asks Meta about one connection now; a failure is shown above, and what is known stays. */
+  async function check(button, id) {
     await busy(button, async () => {
       try {
-        announce(await work());
+        const checked = await igauth.verify(id);
+        store.connections = store.connections.map((each) => (each.id === id ? checked : each));
+        announce(`Checked: ${stateOf(checked).word.toLowerCase()}`);
         show();
       } catch (error) {
         if (fail(error)) return;
-        store.connection = await igauth.connection().catch(() => store.connection);
-        show(error, () => attempt(button, work));
+        store.connections = await igauth.connections().catch(() => store.connections);
+        const told = store.connections.some((each) => each.id === id && !works(each.status));
+        show(told && error.status === 409 ? null : error, () => check(button, id));
       }
     });
   }
 
-  const check = () => igauth.verify(store.connection.id).then((connection) => {
-    store.connection = connection;
-    return `Checked: ${STATES[connection.status][1].toLowerCase()}`;
-  });
-  const refresh = () => igauth.accounts({ refresh: true }).then((listing) => {
-    store.listing = listing;
-    return `Asked Facebook: ${plural(listing.data.length, "account")}`;
-  });
-
   function show(error, retry) {
-    const { connection } = store;
+    const connections = store.connections ?? [];
     const focused = content.contains(document.activeElement) ? document.activeElement.dataset.button : null;
     content.replaceChildren(...[
       error && problemBox(igauth, error, retry),
-      connection && h("div", { class: "columns" },
-        h("div", { class: "stack" },
-          state(igauth, connection, { attempt, check, refresh }),
-          permissions(igauth, connection)),
-        h("div", { class: "stack" },
-          connection.last_consent && consent(connection.last_consent, store.listing),
-          ending(igauth, connection, { fail, onDisconnected }))),
-      !connection && !error && notice({ title: "There is no connection", text: "Log in with Facebook to make one." }),
+      ...connections.map((connection) => panelOf(connection, connections.length === 1)),
+      !connections.length && !error && notice({ title: "There is no connection", text: "Log in to make one." }),
     ].filter(Boolean));
     if (focused) content.querySelector(`[data-button="${focused}"]`)?.focus();
   }
 
-  if (store.connection) show();
+  const panelOf = (connection, only) => h("div", { class: "columns", "data-testid": "connection", "data-provider": connection.provider },
+    h("div", { class: "stack" }, state(igauth, connection, check), permissions(igauth, connection)),
+    h("div", { class: "stack" },
+      connection.last_consent && consent(connection, store.listing),
+      ending(igauth, connection, only, { fail, disconnect })));
+
+  if (store.connections) show();
   load();
   return { element, revisit: () => !content.contains(document.activeElement) && load() };
 }
 
-function state(igauth, connection, { attempt, check, refresh }) {
-  const [tone, word, sentence] = STATES[connection.status];
+// --- its state ---
+
+function state(igauth, connection, check) {
+  const { tone, word, text, label, cause, action } = stateOf(connection);
   const lacking = connection.missing_scopes.length;
-  const primary = connection.status !== "active" && connection.status !== "checkpoint_required";
-  const button = (name, label, work) => h("button", {
-    type: "button", class: "button", "data-button": name, onclick: (event) => attempt(event.currentTarget, work),
-  }, label);
-  return h("section", { class: "card", "aria-labelledby": "state-title" },
+  const fine = connection.status === "active";
+  const sentence = fine && lacking ? `Works, but ${plural(lacking, "permission is", "permissions are")} missing.` : `${cause} ${text}`.trim();
+  const title = `state-${connection.id}`;
+  return h("section", { class: `card state ${tone}`, "aria-labelledby": title },
     h("div", { class: "state-head" },
       h("div", {},
-        h("h2", { id: "state-title" }, "Facebook, as ", foreign(connection.name ?? connection.provider_user_id)),
-        h("p", { class: "soft" }, tone === "good" && lacking ? `Works, but ${plural(lacking, "permission is", "permissions are")} missing.` : sentence)),
+        h("h2", { id: title, class: "door-title" }, mark(connection.provider), h("span", {}, `${doorName(connection.provider)}, as `, foreign(connection.name ?? connection.provider_user_id))),
+        h("p", { class: "soft" }, sentence)),
       h("p", { class: `tag ${tone}`, "data-testid": "connection-status", "data-status": connection.status }, icon(tone === "good" ? "check" : "warn"), word)),
-    h("dl", { class: "facts" },
-      end("Token ends", connection.token_expires_at, "token-ends"),
-      end("Access to data ends", connection.data_access_expires_at, "data-access-ends"),
-      h("div", {}, h("dt", {}, "Connected"), h("dd", {}, since(connection.connected_at))),
-      h("div", {}, h("dt", {}, "Last checked"), h("dd", {}, connection.verified_at ? since(connection.verified_at) : "not yet"))),
+    h("dl", { class: "facts" }, [...(works(connection.status) ? datesAhead(connection) : datesBehind(connection))]),
     h("div", { class: "actions" },
-      connection.status === "checkpoint_required"
-        && actionLink(igauth, { kind: "visit_facebook", url: "https://www.facebook.com/" }, { primary: true }),
-      actionLink(igauth, { kind: "reconnect", url: connection.reconnect_url }, { label: "Reconnect", primary }),
-      button("check", "Check now", check),
-      button("refresh", "Refresh accounts", refresh)));
+      action && actionLink(igauth, action, { label, primary: true }),
+      !["revoked", "reconnect_required"].includes(connection.status)
+        && h("button", { type: "button", class: "button", "data-button": `check-${connection.id}`, onclick: (event) => check(event.currentTarget, connection.id) }, "Check now")));
 }
 
-function end(label, iso, testid) {
-  if (!iso) return h("div", {}, h("dt", {}, label), h("dd", { "data-testid": testid }, "no date given"));
+const fact = (label, value, note, attributes = {}) => h("div", attributes, h("dt", {}, label), h("dd", {}, value, note && h("span", { class: "soft" }, note)));
+
+/** What ends when, and what the person has to do for it. */
+function* datesAhead(connection) {
+  const { provider, token_expires_at: token, data_access_expires_at: data } = connection;
+  yield end("Access lasts until", token, "token-ends", "renewed by itself where possible");
+  if (provider === "facebook") yield end("Confirm at Facebook by", data, "data-access-ends", "Facebook asks every 90 days");
+  yield fact("Connected", since(connection.connected_at));
+  yield fact("Last checked", connection.verified_at ? since(connection.verified_at) : "not yet");
+  if (connection.used_at) yield fact("Last used", since(connection.used_at), "by this application's server");
+}
+
+/** Of a connection that doesn't work only the past is told. */
+function* datesBehind(connection) {
+  yield fact("Connected", since(connection.connected_at));
+  yield fact("Last checked", connection.verified_at ? since(connection.verified_at) : "not yet");
+}
+
+function end(label, iso, testid, note) {
+  if (!iso) return h("div", {}, h("dt", {}, label), h("dd", { "data-testid": testid }, "no end named"));
   const days = daysLeft(iso);
   const words = days < 0 ? "ended" : days === 0 ? "today" : `in ${plural(days, "day")}`;
   return h("div", { class: days < 7 ? "near" : "" }, h("dt", {}, label),
-    h("dd", { "data-testid": testid }, words, h("time", { datetime: iso, class: "soft" }, date(iso))));
+    h("dd", { "data-testid": testid }, h("time", { datetime: iso }, date(iso)), h("span", { class: "soft" }, `${words}; ${note}`)));
 }
+
+// --- what was granted ---
 
 function permissions(igauth, connection) {
   const missing = new Set(connection.missing_scopes);
@@ -132,57 +141,63 @@ function permissions(igauth, connection) {
       h("div", {}, h("span", {}, PERMISSIONS[name] ?? name), PERMISSIONS[name] && h("code", { class: "soft" }, name)),
       h("span", { class: `tag ${tone}` }, icon(tone === "good" ? "check" : "cross"), word));
   };
-  return h("section", { class: "card", "aria-labelledby": "permissions-title" },
-    h("h2", { id: "permissions-title" }, "Permissions"),
-    h("ul", { class: "rows" }, names.map(item)),
+  return h("section", { class: "card" },
+    h("h2", {}, "Permissions"),
+    names.length ? h("ul", { class: "rows" }, names.map(item)) : h("p", { class: "soft" }, `${doorName(connection.provider)} didn't say.`),
     missing.size > 0 && h("div", { class: "actions" }, actionLink(igauth, {
-      kind: "grant_permissions", url: igauth.loginUrl({ prompt: "select", reconnect: connection.id }),
+      kind: "grant_permissions", url: igauth.loginUrl({ door: connection.provider, prompt: "select", reconnect: connection.id }),
     }, { label: "Grant what is missing" })));
 }
 
-function consent(last, listing) {
+function consent({ last_consent: last }, listing) {
   const names = new Map((listing?.data ?? []).map((account) => [account.id, account.username ?? account.name]));
   const group = (title, ids, word) => ids.length > 0 && h("div", { "data-testid": `consent-${word}` }, h("dt", {}, title),
     h("dd", {},
-      ids.slice(0, NAMES_SHOWN).map((id) => foreign(names.get(id) ? `@${names.get(id)}` : id, { class: "chip" })),
+      ids.slice(0, NAMES_SHOWN).map((each) => foreign(names.get(each) ? `@${names.get(each)}` : each, { class: "chip" })),
       ids.length > NAMES_SHOWN && h("span", { class: "soft" }, `and ${plural(ids.length - NAMES_SHOWN, "more", "more")}`)));
   const groups = [group("Added", last.added, "added"), group("Kept", last.kept, "kept"), group("No longer shared", last.lost, "lost")].filter(Boolean);
-  return h("section", { class: "card", "aria-labelledby": "consent-title" },
-    h("div", {},
-      h("h2", { id: "consent-title" }, "Your last choice at Facebook"),
-      h("p", { class: "soft" }, "Made ", since(last.at))),
-    groups.length ? h("dl", { class: "consent" }, groups) : h("p", {}, "No Instagram account was shared."));
+  return h("section", { class: "card" },
+    h("h2", {}, "Your last choice"),
+    h("p", { class: "soft" }, since(last.at)),
+    groups.length ? h("dl", { class: "consent" }, groups) : h("p", {}, "No account was shared."));
 }
 
 // --- the way out ---
 
-function ending(igauth, connection, { fail, onDisconnected }) {
-  const trouble = h("div");
+function ending(igauth, connection, only, { fail, disconnect }) {
+  const door = doorName(connection.provider);
+  const trouble = h("div", { class: "stack" });
+  const dialog = h("dialog", { "aria-labelledby": `leave-${connection.id}` });
   const keep = h("button", { type: "button", class: "button", autofocus: true, onclick: () => dialog.close() }, "Keep it");
-  const go = h("button", { type: "button", class: "button danger" }, "Disconnect and delete");
-  const dialog = h("dialog", { "aria-labelledby": "ending-title", "aria-describedby": "ending-text" },
-    h("h2", { id: "ending-title" }, "Disconnect and delete your data?"),
-    h("div", { id: "ending-text" },
-      h("p", {}, "At once, and for good:"),
-      h("ul", {},
-        h("li", {}, "Facebook takes the app's access back."),
-        h("li", {}, "Your name, the token and the list of accounts are deleted here."),
-        h("li", {}, "You are logged out on every device.")),
-      h("p", { class: "soft" }, "Your Instagram accounts and Pages stay as they are. You can connect again later.")),
-    trouble,
-    h("div", { class: "actions end" }, keep, go));
-
+  const go = h("button", { type: "button", class: "button danger" }, only ? "Disconnect and delete" : "Disconnect");
   go.addEventListener("click", () => busy(go, async () => {
     try {
-      onDisconnected(await igauth.disconnect(connection.id));
+      await disconnect(connection);
     } catch (error) {
       if (!fail(error)) trouble.replaceChildren(problemBox(igauth, error));
     }
   }));
-  return h("section", { class: "card", "aria-labelledby": "data-title" },
-    h("h2", { id: "data-title" }, "Your data"),
-    h("p", {}, "Stored here: your name and Facebook id for this app, the sealed token, the list of accounts, and the devices that are logged in. To disconnect is to delete all of it."),
-    h("p", { class: "soft" }, "You can also remove the app in Facebook's settings, and ask there for the deletion of your data."),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "button danger-quiet", onclick: () => dialog.showModal() }, "Disconnect and delete my data…")),
+  dialog.append(
+    h("h2", { id: `leave-${connection.id}` }, only ? "Disconnect and delete your data?" : `Disconnect ${door}?`),
+    h("div", {}, h("ul", {}, consequences(connection, only).map((text) => h("li", {}, text))),
+      h("p", { class: "soft" }, "Your Instagram accounts and Pages stay as they are. You can connect again later.")),
+    trouble,
+    h("div", { class: "actions end" }, keep, go));
+  return h("section", { class: "card" },
+    h("h2", {}, only ? "Your data" : "Ending it"),
+    only && h("p", {}, "Stored here: your name and id for this app, the sealed token, the list of accounts, and the devices that are logged in. To disconnect is to delete all of it."),
+    h("p", { class: "soft" }, connection.provider === "instagram"
+      ? "Disconnecting ends the access from here. Instagram goes on listing the app until you remove it there."
+      : "You can also remove the app in Facebook's settings, and ask there for the deletion of your data."),
+    h("div", { class: "actions" },
+      h("button", { type: "button", class: "button danger-quiet", onclick: () => dialog.showModal() }, only ? "Disconnect and delete my data…" : `Disconnect ${door}…`),
+      connection.manage_url && awayLink(connection.manage_url, `Apps at ${DOORS[connection.provider].name}`)),
     dialog);
+}
+
+function consequences({ provider }, only) {
+  const door = doorName(provider);
+  const access = provider === "facebook" ? "Facebook takes the application's access back." : "The application's access is deleted here.";
+  if (!only) return [access, `The accounts that only ${door} leads to leave the list.`, "If this is what you log in with, everything stored about you is deleted, and you are logged out."];
+  return [access, "Your name, the token and the list of accounts are deleted here.", "You are logged out on every device."];
 }

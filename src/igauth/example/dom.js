@@ -11,7 +11,7 @@ export function h(tag, attributes = {}, ...children) {
     if (typeof value === "function") element.addEventListener(name.replace(/^on/, ""), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -30,15 +30,19 @@ const PATHS = {
   device: "M4 5.5h16v10H4zM9 19.5h6M12 15.5v4",
   phone: "M8 3.5h8a1 1 0 011 1v15a1 1 0 01-1 1H8a1 1 0 01-1-1v-15a1 1 0 011-1zM11 17.5h2",
   plus: "M12 5.5v13M5.5 12h13",
+  cards: "M4 5h7v6H4zM13 5h7v6h-7zM4 13h7v6H4zM13 13h7v6h-7z",
+  table: "M4 5.5h16v13H4zM4 10h16M4 14.2h16M10 10v8.5",
+  facebook: "M12 2a10 10 0 100 20 10 10 0 000-20zM14.2 22v-8h2.7l.5-3.3h-3.2V8.6c0-.95.45-1.85 1.9-1.85h1.45V3.95S16.2 3.7 14.95 3.7c-2.65 0-4.4 1.6-4.4 4.5v2.5H7.6V14h2.95v8z",
+  instagram: "M7.5 3h9A4.5 4.5 0 0121 7.5v9a4.5 4.5 0 01-4.5 4.5h-9A4.5 4.5 0 013 16.5v-9A4.5 4.5 0 017.5 3zM12 7.8a4.2 4.2 0 100 8.4 4.2 4.2 0 000-8.4zM17 6.9v.2",
 };
 
-/** A decorative line drawing. */
+/** A decorative drawing, of lines; marks (Facebook's, Instagram's) are filled. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   const path = document.createElementNS(space, "path");
   svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("class", name === "facebook" ? "icon filled" : "icon");
   svg.setAttribute("aria-hidden", "true");
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
@@ -50,7 +54,7 @@ export function avatar(name, seed, url) {
   const letters = [...(name ?? "").matchAll(/[\p{L}\p{N}]/gu)].length
     ? name.trim().split(/[\s._-]+/u).map((word) => word.match(/[\p{L}\p{N}]/u)?.[0]).filter(Boolean)
     : ["?"];
-  const initials = [...new Set([letters[0], letters.at(-1)])].slice(0, 2).join("").toUpperCase();
+  const initials = [...new Set([letters[0], letters[letters.length - 1]])].slice(0, 2).join("").toUpperCase();
   const hue = [...String(seed)].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 6, 0);
   const circle = h("span", { class: `avatar hue-${hue}`, "aria-hidden": "true" }, initials);
   if (url) {

@@ -51,3 +51,10 @@ export function deviceName(userAgent) {
 }
 
 export const isPhone = (userAgent) => /iPhone|Android.+Mobile/.test(userAgent ?? "");
+
+/** Items by what `keyOf` says, in the order in which each key came first. */
+export function grouped(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}

@@ -22,11 +22,10 @@
     }
   }
 
-  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const isDark = () => root.dataset.theme === "dark";
 
-  function apply(theme) {
-    if (theme === "dark" || theme === "light") root.dataset.theme = theme;
-    else delete root.dataset.theme;
+  function apply(choice) {
+    root.dataset.theme = choice === "dark" || choice === "light" ? choice : system.matches ? "dark" : "light";
     document.getElementById("theme")?.setAttribute("aria-pressed", String(isDark()));
   }
 

@@ -1,0 +1,220 @@
+// From docs/openapi.json, by scripts/types.mjs: `npm run types`.
+
+/** What a person can do about a problem. */
+export type ActionKind = "login" | "reconnect" | "grant_permissions" | "link_page" | "wait" | "visit_facebook" | "visit_instagram" | "contact_operator";
+
+/** What the person can do, and where. */
+export interface Action {
+  kind: ActionKind;
+  url: string | null;
+}
+
+/** Nobody is. */
+export interface Anonymous {
+  authenticated: false;
+  user: null;
+  login_url: string;
+  login_urls: Partial<Record<Provider, string>>;
+}
+
+/** Somebody is logged in. */
+export interface Authenticated {
+  authenticated: true;
+  user: Person;
+  login_url: string;
+  login_urls: Partial<Record<Provider, string>>;
+}
+
+/** Why a connection isn't `active`: `cause` on the wire. */
+export type ConnectionCause = "token_ends_soon" | "data_access_ends_soon" | "token_expired" | "data_access_expired" | "password_changed" | "session_invalid" | "not_ours" | "token_unreadable" | "checkpoint" | "unconfirmed_user" | "app_access_missing" | "app_removed";
+
+/** A person's connections. */
+export interface ConnectionList {
+  data: Connection[];
+  meta: Meta;
+}
+
+/** A person's connection through one door; never its token. */
+export interface Connection {
+  id: string;
+  provider: Provider;
+  provider_user_id: string;
+  name: string | null;
+  status: ConnectionStatus;
+  cause: ConnectionCause | null;
+  granted_scopes: string[];
+  declined_scopes: string[];
+  missing_scopes: string[];
+  token_expires_at: string | null;
+  data_access_expires_at: string | null;
+  connected_at: string;
+  verified_at: string | null;
+  last_consent: ConsentDiff | null;
+  used_at: string | null;
+  reconnect_url: string;
+  manage_url: string;
+}
+
+/** The state of one of the connections that a listing comes by. */
+export interface ConnectionRef {
+  id: string;
+  provider: Provider;
+  status: ConnectionStatus;
+  reconnect_url: string;
+}
+
+/** What a connection is good for. */
+export type ConnectionStatus = "active" | "expiring" | "reconnect_required" | "checkpoint_required" | "revoked";
+
+/** What the last consent changed, in Instagram account ids. */
+export interface ConsentDiff {
+  at: string;
+  added: string[];
+  kept: string[];
+  lost: string[];
+}
+
+/** What Meta shows to the person. */
+export interface DeletionAnswer {
+  url: string;
+  confirmation_code: string;
+}
+
+/** What became of a deletion request; nothing about whom. */
+export interface DeletionStatus {
+  confirmation_code: string;
+  status: "deleted" | "nothing_stored" | "superseded";
+  message: string;
+  requested_at: string;
+  completed_at: string | null;
+}
+
+/** The process is up. */
+export interface Health {
+  status: "ok";
+  version: string;
+}
+
+/** An Instagram professional account. Fields that Facebook didn't send are null. */
+export interface InstagramAccount {
+  id: string;
+  username: string | null;
+  name: string | null;
+  biography: string | null;
+  website: string | null;
+  profile_picture_url: string | null;
+  picture_url: string | null;
+  followers_count: number | null;
+  follows_count: number | null;
+  media_count: number | null;
+  pages: Page[];
+  account_type: "business" | "creator" | null;
+  can_publish: boolean | null;
+  connection_ids: string[];
+}
+
+/** About a listing: how fresh, how whole, by which connections, and what isn't in it. */
+export interface ListingMeta {
+  fetched_at: string;
+  stale: boolean;
+  complete: boolean;
+  connections: ConnectionRef[];
+  not_listed: NotListed[];
+  warnings: Warning[];
+}
+
+/** The Instagram accounts that the person let this application use. */
+export interface Listing {
+  data: InstagramAccount[];
+  meta: ListingMeta;
+}
+
+/** What is said about a list; nothing, for most. */
+export interface Meta {
+}
+
+/** A Page or account that the person might miss, why, and what to do. */
+export interface NotListed {
+  reason: NotListedReason;
+  page: PageRef | null;
+  instagram_account_id: string | null;
+  message: string;
+  action: Action | null;
+}
+
+/** Why a Page or an Instagram account isn't in a listing. */
+export type NotListedReason = "page_without_instagram" | "page_not_granted" | "instagram_unreachable" | "page_unavailable" | "malformed";
+
+/** A Page that leads to an Instagram account. */
+export interface Page {
+  id: string;
+  name: string | null;
+  tasks: string[] | null;
+}
+
+/** A Page that isn't listed. */
+export interface PageRef {
+  id: string;
+  name: string | null;
+}
+
+/** The person of a session. */
+export interface Person {
+  id: string;
+  name: string | null;
+  picture_url: string | null;
+  created_at: string;
+  last_login_at: string;
+}
+
+/** A door: Facebook Login or Instagram Login. */
+export type Provider = "facebook" | "instagram";
+
+/** Database and keys answer. */
+export interface Readiness {
+  status: "ready";
+}
+
+/** The browsers that are logged in as this person. */
+export interface SessionList {
+  data: Session[];
+  meta: Meta;
+}
+
+/** One browser that is logged in. */
+export interface Session {
+  id: string;
+  created_at: string;
+  last_seen_at: string;
+  user_agent: string | null;
+  current: boolean;
+}
+
+/** Whether this browser is logged in, and through which doors one can log in. */
+export type SessionState = Authenticated | Anonymous;
+
+/** What keeps the listing from being whole. */
+export interface Warning {
+  code: WarningCode;
+  permission: string | null;
+  message: string;
+  action: Action | null;
+}
+
+/** RFC 9457 problem details, with igauth's own members. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ProblemCode;
+  retryable: boolean;
+  action: Action | null;
+  request_id: string;
+}
+
+/** What went wrong; stable, to decide by. */
+export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "app_access_missing" | "not_professional" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
+
+/** What keeps a listing from being whole. */
+export type WarningCode = "permission_missing" | "reconnect_required" | "checkpoint_required" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "service_misconfigured" | "app_access_missing" | "listing_truncated";
