@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._open_at = 0.0
-        self._is_known = False
+        facebook.connections += 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A handshake begins."""
@@ -99,11 +99,9 @@ class Connection(asyncio.Protocol):
         parts = httptools.parse_url(self._url)
         path, query = parts.path, parts.query or b""
         if path.startswith(b"/_bench/"):
+            self._facebook.connections -= 1  # the bench's own, one for each question
             self._send(self._facebook.control(path, query))
             return
-        if not self._is_known:
-            self._is_known = True
-            self._facebook.connections += 1
         body = self._facebook.answers.answer(path, query, self._authorization, self._form)
         if not self._facebook.latency:
             self._send(body)

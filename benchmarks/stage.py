@@ -33,7 +33,7 @@ class Facebook:
         return calls
 
     def connections(self) -> int:
-        """How many connections have carried a call."""
+        """How many connections were opened since `calls(forget=True)`."""
         return int(self._told(forget=False)["connections"])
 
     def delay(self, milliseconds: float) -> None:
