@@ -51,6 +51,19 @@ def warnings(body: dict[str, Any]) -> set[tuple[str, str | None]]:
     return {(row["code"], row["permission"]) for row in body["meta"]["warnings"]}
 
 
+async def test_nobody_sees_the_accounts_of_others(stage: Stage) -> None:
+    """A stored listing holds what its own person granted, whoever else has one (§6)."""
+    ada, gus = stage.browser(), stage.browser()
+    await ada.log_in("ada")
+    alone = names(await listed(ada))
+    await gus.log_in("gus")
+    others = names(await listed(gus))
+
+    assert alone == names(await listed(ada))
+    assert others == names(await listed(gus))
+    assert not set(alone) & set(others)
+
+
 async def test_the_exact_shape(stage: Stage, browser: Browser) -> None:
     """One account in every field, and the listing's meta (§6)."""
     await browser.log_in("gus")

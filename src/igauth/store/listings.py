@@ -171,7 +171,8 @@ def joined_accounts(dialect: str, connection_id: Any) -> Any:
             postgresql.aggregate_order_by(literal_column("','", String), ListedAccount.position),
         )
         return rows.with_only_columns(joined).scalar_subquery()
-    ordered = rows.order_by(ListedAccount.position).subquery()
+    # two selects deep, SQLAlchemy correlates only what is told: else it is everybody's accounts
+    ordered = rows.order_by(ListedAccount.position).correlate(Connection).subquery()
     return select(func.group_concat(ordered.c.body, literal_column("','"))).scalar_subquery()
 
 
