@@ -38,7 +38,7 @@ from igauth.meta.calls import Budgets
 from igauth.meta.facebook.paging import MOST_ENTRIES
 from igauth.observability import Metrics
 from igauth.settings import ServeSettings, Settings, SettingsRefused, load
-from igauth.store.logins import MOST_SESSIONS
+from igauth.store.login_writes import MOST_SESSIONS
 from igauth.upkeep.doctor import dashboard_urls, permission_notes
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -308,7 +308,12 @@ def _accounts(basics: _Basics, listings: Listings) -> Accounts:
 
 
 def _login(basics: _Basics, recorder: Recorder) -> LoginFlow:
-    attempts = Attempts(basics.ring, secure=basics.settings.secure, clock=basics.clock)
+    attempts = Attempts(
+        basics.ring,
+        secure=basics.settings.secure,
+        clock=basics.clock,
+        door=recorder.door.provider,
+    )
     return LoginFlow(
         recorder.door,
         attempts,

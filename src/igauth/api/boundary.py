@@ -161,7 +161,7 @@ class _Leaving:
     def __init__(self, send: Send, rules: Rules, headers: Headers, request_id: str) -> None:
         self._send = send
         self._rules = rules
-        self._origin = headers.get("origin")
+        self._origin = _the_one(headers.getlist("origin"))
         self._request_id = request_id
         self.status: int | None = None
 
@@ -185,6 +185,11 @@ class _Leaving:
         yield "Cache-Control", "no-store"
         if self._rules.secure:
             yield "Strict-Transport-Security", "max-age=31536000"
+
+
+def _the_one(values: list[str]) -> str | None:
+    """A header that comes twice counts as absent."""
+    return values[0] if len(values) == 1 else None
 
 
 def _allow(headers: MutableHeaders, origin: str) -> None:

@@ -163,11 +163,11 @@ class Ending:
     ) -> bool:
         now = self._clock()
         receipt = ReceiptRow(Outcome.DEAUTHORIZED, now, now)
-        if not signed_requests.add(tx, sha256_hex(text), code_hash=None, receipt=receipt):
+        key = _key("deauthorize", text)
+        if not signed_requests.add(tx, key, code_hash=None, receipt=receipt):
             return False
         rows = self._present(tx, request, who)
         for row in rows:
-            people.lock(tx, row.person_id)
             connections.save_removed(tx, row)
             if people.find_by_sign_in(tx, row.provider, row.app_id, row.subject) == row.person_id:
                 sessions.remove_all(tx, row.person_id)
@@ -185,19 +185,20 @@ class Ending:
         self, tx: Transaction, text: str, request: SignedRequest, who: SignInRow
     ) -> str:
         codes = self._tokens.confirmation_codes(text)
-        kept = signed_requests.find_code_hash(tx, sha256_hex(text))
+        key = _key("delete", text)
+        kept = signed_requests.find_code_hash(tx, key)
         for code in codes if kept is not None else ():
             if sha256_hex(code) == kept:
                 return code
         now, outcome = self._clock(), self._deletion(tx, request, who)
         whole = outcome is not Outcome.DELETED or not self._database.is_sqlite
         receipt = ReceiptRow(outcome, now, now if whole else None)
-        signed_requests.add(tx, sha256_hex(text), code_hash=sha256_hex(codes[0]), receipt=receipt)
+        signed_requests.add(tx, key, code_hash=sha256_hex(codes[0]), receipt=receipt)
         return codes[0]
 
     def _deletion(self, tx: Transaction, request: SignedRequest, who: SignInRow) -> Outcome:
-        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
-        if known and not self._present(tx, request, who):
+        present = self._present(tx, request, who)
+        if not present and self._locked(tx, who):
             return Outcome.SUPERSEDED
         return Outcome.DELETED if self._erase(tx, who) else Outcome.NOTHING_STORED
 
@@ -208,16 +209,21 @@ class Ending:
         that comes from the future."""
         if request.issued_at > self._clock() + _FURTHEST:
             return []
-        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
+        known = self._locked(tx, who)
         return [row for row in known if request.issued_at >= row.connected_at - _LEEWAY]
+
+    def _locked(self, tx: Transaction, who: SignInRow) -> list[ConnectionRow]:
+        """Connections to a subject, read once no login of their people is under way any more."""
+        for row in connections.list_by_subject(tx, who.provider, who.app_id, who.subject):
+            people.lock(tx, row.person_id)
+        return connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
 
     def _erase(self, tx: Transaction, who: SignInRow) -> bool:
         """Everything of a subject behind one door; the person too where no sign-in is left."""
         self._revocations.cancel(tx, who.subject)
-        known = connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
+        known = self._locked(tx, who)
         owner = people.find_by_sign_in(tx, who.provider, who.app_id, who.subject)
         for row in known:
-            people.lock(tx, row.person_id)
             own = SignInRow(row.provider, row.app_id, row.subject)
             if [each for each in people.list_sign_ins(tx, row.person_id) if each != own]:
                 self._end_alone(tx, row)
@@ -233,3 +239,8 @@ class Ending:
         pauses.remove(tx, [f"person:{person_id}"])
         trail.keep(tx, event, at=self._clock(), person=audit_hash)
         people.remove(tx, person_id)
+
+
+def _key(route: str, signed_request: str) -> str:
+    """What a request is remembered by: the same bytes may come to both callbacks."""
+    return sha256_hex(f"{route}:{signed_request}")

@@ -17,7 +17,7 @@ from igauth.meta.errors import GraphError
 from igauth.meta.verdicts import log_failure
 from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
-from igauth.store import leases, people, sealed
+from igauth.store import connections, leases, people, sealed
 from igauth.store import revocations as store
 from igauth.store.database import Database, Transaction
 from igauth.store.leases import Lease
@@ -119,7 +119,7 @@ class Revocations:
         except GraphError as error:
             log_failure(error)
             return False
-        await self._database.write(lambda tx: self._confirm(tx, row_id))
+        await self._database.write(lambda tx: self._confirm(tx, row_id, subject))
         trail.say("revocation.confirmed")
         return True
 
@@ -132,8 +132,14 @@ class Revocations:
         store.remove(tx, row_id)
         return False
 
-    def _confirm(self, tx: Transaction, row_id: str) -> None:
+    def _confirm(self, tx: Transaction, row_id: str, subject: Subject) -> None:
+        """A login that was committed while the call was on its way has lost its grant by it."""
         store.remove(tx, row_id)
+        door = self._door
+        for row in (
+            connections.list_by_subject(tx, door.provider, door.app_id, subject) if door else ()
+        ):
+            connections.save_removed(tx, row)
         trail.keep(tx, "revocation.confirmed", at=self._clock(), actor="keeper")
 
     async def _leave(self, row: RevocationRow, lease: Lease) -> None:

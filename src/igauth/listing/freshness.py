@@ -14,7 +14,13 @@ import structlog
 
 from igauth.background import Background
 from igauth.domain import Clock, ConnectionId, Listing, PersonId, Provider
-from igauth.errors import FacebookTimeout, IgAuthError, PermissionMissing, ReconnectRequired
+from igauth.errors import (
+    FacebookTimeout,
+    IgAuthError,
+    NotAuthenticated,
+    PermissionMissing,
+    ReconnectRequired,
+)
 from igauth.grants.checks import Checks, known
 from igauth.grants.state import DEAD, GrantRules
 from igauth.listing.answer import ListingView
@@ -151,11 +157,12 @@ class Listings:
             raise next(iter(failures.values()))
 
     async def _latest(self, grants: Sequence[StoredGrant]) -> tuple[StoredGrant, ...]:
-        """The same grants as they are stored now. Raises ReconnectRequired where all went."""
+        """The same grants as they are stored now. Raises NotAuthenticated where all went: the
+        person did."""
         people = list({each.connection.person_id: None for each in grants})
         latest = await self._database.read(lambda tx: views.list_grants(tx, people))
         if not latest:
-            raise ReconnectRequired
+            raise NotAuthenticated
         return latest
 
     def _is_young(self, grant: StoredGrant) -> bool:
@@ -243,7 +250,10 @@ class Listings:
         """Our lease, or what another replica stored meanwhile; None: another still walks."""
         after = grant.listing.fetched_at if grant.listing else None
         now = self._clock()
-        newer, is_free = await self._database.read(lambda tx: listings.look(tx, row.id, now))
+        seen = await self._database.read(lambda tx: listings.look(tx, row.id, now))
+        if seen is None:
+            raise NotAuthenticated  # whoever had this connection disconnected meanwhile
+        newer, is_free = seen
         if newer is not None and (after is None or newer.fetched_at > after):
             return await self._stored(row.id)
         if not is_free:
@@ -255,7 +265,7 @@ class Listings:
     async def _stored(self, connection_id: ConnectionId) -> StoredGrant:
         found = await self._database.read(lambda tx: self._keeping.find(tx, connection_id))
         if found is None:
-            raise ReconnectRequired
+            raise NotAuthenticated
         return found
 
     async def _walk(self, row: ConnectionRow, findings: Findings) -> StoredGrant:

@@ -213,10 +213,10 @@ def digest_of(accounts: Sequence[AccountRow]) -> str:
 
 def look(
     tx: Transaction, connection_id: ConnectionId, now: datetime
-) -> tuple[ListingRow | None, bool]:
-    """What is stored, and whether nobody refreshes it: a waiter's read."""
+) -> tuple[ListingRow | None, bool] | None:
+    """What is stored, and whether nobody refreshes it: a waiter's read. None: it went."""
     row = tx.execute(_LOOK, {"connection_id": connection_id, "now": now}).one_or_none()
-    return (None, False) if row is None else (read(row[:-1]), bool(row[-1]))
+    return None if row is None else (read(row[:-1]), bool(row[-1]))
 
 
 def reserve(tx: Transaction, connection_id: ConnectionId) -> None:
