@@ -52,3 +52,22 @@ async def test_old_events_are_pruned(database: Database) -> None:
     ]
 
     assert pruned == [0, 2, 1, 0]
+
+
+async def test_the_newest_events_are_listed_oldest_first(database: Database) -> None:
+    """Since an instant, of one person, by one actor; no more than asked for."""
+    for number in range(4):
+        facts = {"person": f"p{number % 2}", "actor": "meta" if number > 1 else None}
+        await add(database, at=NOW + number * MOMENT, outcome=str(number), **facts)
+
+    async def listed(limit: int = 9, since: int = 0, **named: str) -> str:
+        given: dict[str, Any] = {"person": None, "actor": None} | named
+        pick = partial(audit.list_events, since=NOW + since * MOMENT, limit=limit, **given)
+        return "".join(str(row.outcome) for row in await database.read(pick))
+
+    assert await listed() == "0123"
+    assert await listed(limit=2) == "23"
+    assert await listed(since=1) == "123"
+    assert await listed(person="p1") == "13"
+    assert await listed(actor="meta") == "23"
+    assert await listed(person="p0", actor="meta") == "2"

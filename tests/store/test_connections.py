@@ -133,6 +133,15 @@ async def test_no_scope_named_and_none_known_are_two_things(database: Database) 
         assert (await get_connection(database, done)).granular == granular
 
 
+async def test_no_scope_granted_and_none_told_are_two_things(database: Database) -> None:
+    """Instagram may not say what was granted: that isn't the same as nothing."""
+    for granted, known in ((None, False), (frozenset(), True), (GRANT.granted_scopes, True)):
+        done = await log_in(database, grant=replace(GRANT, granted_scopes=granted))
+        row = await get_connection(database, done)
+
+        assert (row.granted_scopes, row.scopes_known) == (granted or frozenset(), known)
+
+
 async def test_a_connection_is_readable_while_it_has_a_token_and_its_key(
     database: Database, ada: Recorded
 ) -> None:

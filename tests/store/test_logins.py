@@ -144,6 +144,7 @@ async def test_a_first_login_makes_person_connection_and_session(database: Datab
         used_at=None,
         check_failures=0,
         version=1,
+        scopes_known=True,
         **{name: getattr(GRANT, name) for name in GRANT.__slots__},
     )
     assert found is not None

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, union_all, update
 
 from igauth.store import listings
 from igauth.store.connections import Grant, SealedToken
@@ -78,9 +78,12 @@ _OLDEST: Final = (
     .where(Session.person_id == parameter("person_id"))
     .order_by(Session.created_at.desc(), Session.id)
     .offset(MOST_SESSIONS - 1)
+    .subquery()
 )
+_CAME_WITH: Final = select(Session.id).where(Session.id_hash.in_(parameter_list("ended_sessions")))
+# One list of ids: for "of these or of those" PostgreSQL reads the whole table.
 _END_SESSIONS: Final = delete(Session).where(
-    or_(Session.id.in_(_OLDEST), Session.id_hash.in_(parameter_list("ended_sessions")))
+    Session.id.in_(union_all(select(_OLDEST.c.id), _CAME_WITH))
 )
 _ADD_SESSION: Final = insert(Session).values(
     id=parameter("session_key"),

@@ -4,11 +4,12 @@ The key id of each value is a column beside it, null where nobody could open the
 doctor and rotation ask an index and never scan.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import func, literal, select, update
 
 from igauth.domain import ConnectionStatus, Provider
 from igauth.store.connections import UNREADABLE
@@ -83,7 +84,7 @@ def add_check_value(tx: Transaction, kid: str, value: str, now: datetime) -> Non
 
 def kids_in_use(tx: Transaction) -> frozenset[str]:
     """Ids of the keys under which readable values lie: one look into an index for each."""
-    return frozenset(kid for kid in check_values(tx) if _is_used(tx, kid))
+    return frozenset(kid for column in SEALED for kid in _kids_of(tx, column))
 
 
 def list_sealed(
@@ -126,11 +127,13 @@ def empty(tx: Transaction, column: SealedColumn, row: SealedRow) -> bool:
     return _replace(tx, column, row, {column.value.key: None, column.kid.key: None})
 
 
-def _is_used(tx: Transaction, kid: str) -> bool:
-    return any(
-        tx.execute(select(column.table.id).where(column.kid == kid).limit(1)).first() is not None
-        for column in SEALED
-    )
+def _kids_of(tx: Transaction, column: SealedColumn) -> Iterator[str]:
+    kid: str | None = ""
+    while kid is not None:
+        next_one = select(func.min(column.kid)).where(column.kid > kid)
+        kid = tx.execute(next_one).scalar_one()
+        if kid is not None:
+            yield kid
 
 
 def _replace(tx: Transaction, column: SealedColumn, row: SealedRow, values: dict[str, Any]) -> bool:

@@ -42,7 +42,8 @@ class ManyRows(InBoth):
     on SQLite the statement for one row, which the driver repeats (record 13)."""
 
     def execute_each(self, tx: Transaction, parameters: Parameters) -> None:
-        """SQLite's way: `parameters` that are no lists are the same in every row."""
+        """SQLite's way: `parameters` that are no lists are the same in every row. They go to the
+        driver as they are, so only for columns of text and numbers."""
         text, names = self._for_one_row
         values = [parameters[name] for name in names]
         columns = [each if isinstance(each, list) else repeat(each) for each in values]
