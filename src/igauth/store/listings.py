@@ -160,11 +160,7 @@ def list_accounts(tx: Transaction, connection_id: ConnectionId) -> list[AccountR
 
 def joined_accounts(dialect: str, connection_id: Any) -> Any:
     """A scalar: the stored bodies of a connection's listing, joined by commas, in order."""
-    rows = (
-        select(ListedAccount.body)
-        .where(ListedAccount.connection_id == connection_id)
-        .correlate(Connection)  # a subquery in FROM is not correlated by itself
-    )
+    rows = select(ListedAccount.body).where(ListedAccount.connection_id == connection_id)
     if dialect == "postgresql":
         joined = func.string_agg(
             ListedAccount.body,
