@@ -30,9 +30,18 @@ _TOO_LARGE: Final = (
 class BoundedHttp(HttpToolsProtocol):
     """One connection. `most_connections`: beyond it somebody idle leaves, else the newcomer."""
 
-    def __init__(self, *given: Any, most_connections: int, **more: Any) -> None:
+    def __init__(
+        self,
+        *given: Any,
+        most_connections: int,
+        arrival_seconds: float = ARRIVAL_SECONDS,
+        departure_seconds: float = DEPARTURE_SECONDS,
+        **more: Any,
+    ) -> None:
         super().__init__(*given, **more)
         self._most_connections = most_connections
+        self._arrival_seconds = arrival_seconds
+        self._departure_seconds = departure_seconds
         self._fruitless_bytes = 0
         self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -127,7 +136,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
     def _expect_whole_request(self) -> None:
-        self._deadline = self.loop.call_later(ARRIVAL_SECONDS, self._give_up)
+        self._deadline = self.loop.call_later(self._arrival_seconds, self._give_up)
 
     def _give_up(self) -> None:
         """The request didn't arrive in time; one that isn't read, because another is being
@@ -138,7 +147,9 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _watch_departure(self, waiting_bytes: int) -> None:
-        self._unread = self.loop.call_later(DEPARTURE_SECONDS, self._check_departure, waiting_bytes)
+        self._unread = self.loop.call_later(
+            self._departure_seconds, self._check_departure, waiting_bytes
+        )
 
     def _check_departure(self, waiting_before: int) -> None:
         waiting = self.transport.get_write_buffer_size()
