@@ -17,10 +17,8 @@ from igauth.background import Background
 from igauth.domain import Clock
 from igauth.errors import NotReady
 from igauth.security.keyring import KeyRing
-from igauth.setting_faults import SettingsRefused
 from igauth.store import migrations, turns
 from igauth.store.database import Database
-from igauth.upkeep.database_faults import check_address
 from igauth.upkeep.startup import key_faults
 
 _log = structlog.stdlib.get_logger("igauth.readiness")
@@ -79,15 +77,7 @@ class Readiness:
             raise NotReady(why)
         if await key_faults(self._database, self._ring):
             raise NotReady("The keys of this program do not fit the database.")
-        self._check_file()
         await self._try_to_keep()
-
-    def _check_file(self) -> None:
-        """SQLite reads and writes on in a file that was replaced or spoilt."""
-        try:
-            check_address(self._database.address)
-        except SettingsRefused:
-            raise NotReady("The database file can't be used.") from None
 
     async def _try_to_keep(self) -> None:
         if self._monotonic() - self._wrote_at < KEPT_SECONDS:
