@@ -16,7 +16,7 @@ import aiohttp
 from tests.cli.commands import BIN, bare_environment, free_port, serving
 from tests.faults.facebook import Facebook
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 25.0
 BASE_URL: Final = "http://localhost:8000"
 """The public origin of all replicas."""
 
