@@ -7,6 +7,7 @@ profile with permissions and Pages by field expansion (6.6).
 
 import asyncio
 import json
+import random
 import re
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ SCOPES: Final = (
     "pages_read_engagement",
     "business_management",
 )
+_DICE: Final = random.Random(1)  # noqa: S311  # which calls go wrong is no secret
 _WHO: Final = re.compile(r"code-(\d+)|EAA(?:short|long)x(\d+)")
 
 
@@ -39,10 +41,12 @@ class Held:
 
 @dataclass
 class Facebook:
-    """`calls` by endpoint and person; every answer takes `delay_seconds`."""
+    """`calls` by endpoint and person; every answer takes `delay_seconds`, and a share of them,
+    `faulty`, is an error page or a cut connection."""
 
     url: str = ""
     delay_seconds: float = 0.0
+    faulty: float = 0.0
     calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     _held: dict[tuple[str, int], Held] = field(default_factory=dict)
 
@@ -68,6 +72,8 @@ class Facebook:
             await held.go_on.wait()
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
+        if _DICE.random() < self.faulty:
+            return _spoilt(request)
         return web.json_response(_body(name, person, given))
 
 
@@ -75,6 +81,13 @@ def _name(endpoint: str, given: Mapping[str, str]) -> str:
     if endpoint == "oauth/access_token":
         return "upgrade" if "fb_exchange_token" in given else "exchange"
     return endpoint
+
+
+def _spoilt(request: web.Request) -> web.Response:
+    """A balancer's page, or no answer at all."""
+    if _DICE.random() < 0.5 and request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=502, text="<html>Bad gateway</html>", content_type="text/html")
 
 
 def _body(name: str, person: int, given: Mapping[str, str]) -> Any:
