@@ -111,7 +111,8 @@ async def soak(arguments: argparse.Namespace) -> int:
     """Runs it on one engine; the exit status."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="igauth-soak-")))
-        url, file = f"sqlite+aiosqlite:///{folder}/soak.db", folder / "soak.db"
+        file: Path | None = folder / "soak.db"
+        url = f"sqlite+aiosqlite:///{file}"
         if arguments.engine == "postgresql":
             server = stack.enter_context(postgres_server())
             if server is None:
