@@ -434,7 +434,7 @@ async def test_overload_is_told_at_once(stage: Stage) -> None:
     bounded = Boundary(
         slow,
         rules=_rules(stage.settings),
-        problems=ProblemWriter(BASE_URL),
+        problems=ProblemWriter(BASE_URL, PAGES),
         metrics=Metrics(),
     )
 
