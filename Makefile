@@ -12,7 +12,7 @@ ARGS ?=
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt bench replay openapi constraints clean
+.PHONY: help dev test check fmt bench soak replay openapi constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ fmt: ## format, and mend what the linter can mend
 bench: ## what a login and a listing cost (ARGS='--logins 20')
 	@sh scripts/setup.sh dev
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
+
+soak: ## mixed requests with 1 % of faults; what becomes of memory (ARGS='--requests 50000 --replicas 2')
+	@sh scripts/setup.sh dev
+	@exec $(BIN)/python -m tests.faults.soak $(ARGS)
 
 replay: ## the steps of the Dockerfile's first stage, without an engine (ARGS='--python python3.13')
 	@sh scripts/setup.sh dev

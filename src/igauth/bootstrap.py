@@ -51,6 +51,8 @@ from igauth.upkeep.findings import Finding
 from igauth.upkeep.keeper import Keeper
 from igauth.upkeep.loops import Chore
 from igauth.upkeep.pruning import ErasedCopies, Pruning
+from igauth.upkeep.readiness import WATCH_SECONDS, Readiness
+from igauth.upkeep.shared_clock import SharedClock
 from igauth.upkeep.shared_pauses import StoredPauseBook
 from igauth.upkeep.startup import check_database, check_keys
 from igauth.upkeep.status import Counting
@@ -65,10 +67,14 @@ _DOORS: Final[dict[Provider, Callable[[Settings, NewClient, Clock], Door]]] = {
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a test or the demo puts in place of the real thing: transport, clock, patience."""
+    """What a test or the demo puts in place of the real thing: transport, clock, patience.
+
+    Without `clock` the database's decides, as `machine_clock` with its difference tells it.
+    """
 
     transport: httpx.AsyncBaseTransport | None = None
-    clock: Clock = utc_now
+    clock: Clock | None = None
+    machine_clock: Clock = utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     budgets: Budgets = field(default_factory=Budgets)
     callback_seconds: float = CALLBACK_SECONDS
@@ -96,6 +102,7 @@ class Services:
     keeper: Keeper
     counting: Counting
     rules: GrantRules
+    readiness: Readiness
     chores: tuple[Chore, ...]
     metrics: Metrics
     background: Background
@@ -112,10 +119,11 @@ class _Basics:
     background: Background
     ring: KeyRing
     rules: GrantRules
+    shared_clock: SharedClock
 
     @property
     def clock(self) -> Clock:
-        return self.wiring.clock
+        return self.wiring.clock or self.shared_clock
 
     @property
     def tokens(self) -> OpaqueTokens:
@@ -137,12 +145,15 @@ async def open_services(
     lanes = _lanes(settings, wiring)
     try:
         await check_database(database)
-        await check_keys(database, KeyRing(settings.keys), wiring.clock, rotating=rotating)
+        shared = SharedClock(database, wiring.machine_clock)
+        await shared.measure()
+        ring = KeyRing(settings.keys)
+        await check_keys(database, ring, wiring.clock or shared, rotating=rotating)
         await database.warm()
         if settings.allow_fake_facebook:
             _log.warning("facebook.stand_in", dialog=settings.facebook_dialog_url)
         basics = _Basics(
-            settings, wiring, database, background, KeyRing(settings.keys), GrantRules.of(settings)
+            settings, wiring, database, background, ring, GrantRules.of(settings), shared
         )
         yield _build(basics, _doors(basics, lanes, metrics), metrics)
     finally:
@@ -157,14 +168,15 @@ async def open_examination(
 ) -> AsyncGenerator[AsyncGenerator[Finding]]:
     """The findings of `igauth doctor`, on connections of their own."""
     wiring = wiring or Wiring()
+    clock = wiring.clock or wiring.machine_clock
     database = Database(settings.database_url.get_secret_value())
     lanes = _lanes(settings, wiring)
     new_client = _clients(lanes, wiring, None, lambda _: None)
     try:
         facebook = None
         if settings.facebook_open:
-            facebook = FacebookDoor.of(settings, new_client, wiring.clock)
-        yield examine(settings, database, facebook, wiring.clock)
+            facebook = FacebookDoor.of(settings, new_client, clock)
+        yield examine(settings, database, facebook, clock)
     finally:
         await lanes.aclose()
         await database.close()
@@ -220,6 +232,7 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
         database=basics.database,
         clock=basics.clock,
     )
+    readiness = Readiness(basics.database, basics.ring, basics.background, clock=basics.clock)
     copies = ErasedCopies(basics.database, basics.background, basics.clock)
     keeper = Keeper(
         checks, revocations, basics.database, clock=basics.clock, sleep=basics.wiring.sleep
@@ -260,7 +273,8 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
         keeper=keeper,
         counting=Counting(basics.database, expiring=basics.rules.expiring, clock=basics.clock),
         rules=basics.rules,
-        chores=_chores(basics, keeper, revocations, copies),
+        readiness=readiness,
+        chores=_chores(basics, keeper, revocations, copies, readiness),
         metrics=metrics,
         background=basics.background,
         clock=basics.clock,
@@ -327,7 +341,11 @@ def _login(basics: _Basics, recorder: Recorder) -> LoginFlow:
 
 
 def _chores(
-    basics: _Basics, keeper: Keeper, revocations: Revocations, copies: ErasedCopies
+    basics: _Basics,
+    keeper: Keeper,
+    revocations: Revocations,
+    copies: ErasedCopies,
+    readiness: Readiness,
 ) -> tuple[Chore, ...]:
     pruning = Pruning(basics.database, clock=basics.clock, sleep=basics.wiring.sleep)
     return (
@@ -335,6 +353,8 @@ def _chores(
         Chore("revocations", revocations.sweep),
         Chore("pruning", pruning.prune),
         Chore("erased copies", copies.forget),
+        Chore("clock", basics.shared_clock.measure),
+        Chore("readiness", readiness.watch, WATCH_SECONDS),
     )
 
 

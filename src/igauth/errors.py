@@ -357,6 +357,9 @@ class ServerError(IgAuthError):
     action = ActionKind.CONTACT_OPERATOR
 
 
+NOT_KEPT = (DatabaseUnavailable, Overloaded, NotReady)
+"""Why the database keeps nothing at the moment; what can be done later, or without it, goes on."""
+
 LISTING_TRUNCATED = "listing_truncated"
 """Warning of a listing alone, never an answer's code: a bound ended the walk (contract §6)."""
 

@@ -1,6 +1,7 @@
 """The boundary under strange requests, over a real socket where that matters (contract §5, §9)."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncGenerator
@@ -13,9 +14,12 @@ from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
 from igauth.api import operations
+from igauth.api.boundary import MOST_IN_FLIGHT, Boundary
 from igauth.api.pages import Brand, Pages
 from igauth.api.problems import ProblemWriter
+from igauth.app import _rules
 from igauth.errors import all_errors
+from igauth.observability import Metrics
 from tests.api.served import exchange, opened, request, served
 from tests.api.steps import Steps, assert_linear
 from tests.stage import BASE_URL, FRONTEND, Browser, Stage, make_settings, open_stage
@@ -407,3 +411,54 @@ async def test_a_long_form_takes_linear_work(stage: Stage, worst: bytes) -> None
 
     await cost(100)
     assert_linear(await cost(4_000), await cost(16_000))
+
+
+# --- overload (defect C7, F-52) ---
+
+
+async def test_overload_is_told_at_once(stage: Stage) -> None:
+    """Of more requests than can be dealt with, the last are 503 with a wait; health is told."""
+    full, go_on = asyncio.Event(), asyncio.Event()
+    reached = 0
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal reached
+        reached += 1
+        if reached == MOST_IN_FLIGHT:
+            full.set()
+        if scope["path"] != "/healthz":
+            await go_on.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    bounded = Boundary(
+        slow,
+        rules=_rules(stage.settings),
+        problems=ProblemWriter(BASE_URL, PAGES),
+        metrics=Metrics(),
+    )
+
+    async def ask(path: str) -> list[Message]:
+        said: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            said.append(message)
+
+        async def nothing_more() -> Message:
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        await bounded(scope, nothing_more, keep)
+        return said
+
+    waiting = [asyncio.create_task(ask("/me")) for _ in range(MOST_IN_FLIGHT)]
+    await full.wait()
+    (start, body), (well, _) = await ask("/me"), await ask("/healthz")
+    go_on.set()
+    ended = await asyncio.gather(*waiting)
+    (again, _) = await ask("/me")
+
+    assert (start["status"], json.loads(body["body"])["code"]) == (503, "overloaded")
+    assert (b"retry-after", b"2") in start["headers"]
+    assert {messages[0]["status"] for messages in ended} == {204}
+    assert (well["status"], again["status"]) == (204, 204)

@@ -1,4 +1,4 @@
-"""The one wrapper around every request: id, CORS, CSRF, body limit, headers, log line, last resort.
+"""The one wrapper around every request: id, CORS, CSRF, limits, headers, log line, last resort.
 
 A plain ASGI class: BaseHTTPMiddleware costs ten times as much and cancels work.
 """
@@ -16,13 +16,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from igauth.api.cookies import cookies_of, with_cookies_read
 from igauth.api.matching import template_of
 from igauth.api.problems import ProblemWriter, is_navigation
-from igauth.errors import CsrfFailed, IgAuthError, NotFound, PayloadTooLarge, ServerError
+from igauth.errors import (
+    CsrfFailed,
+    IgAuthError,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    ServerError,
+)
 from igauth.observability import REQUEST_ID, Metrics, request_id_from
 
 _log = structlog.stdlib.get_logger("igauth.request")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _LARGEST_BODY = 16_384
 _MOST_DIGITS = 9
+MOST_IN_FLIGHT = 2_000
+"""Requests that are dealt with at a time; a login that waits for Meta is one."""
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -56,6 +65,7 @@ class Boundary:
         self._rules = rules
         self._problems = problems
         self._metrics = metrics
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request from its id to its log line."""
@@ -68,9 +78,11 @@ class Boundary:
         token = REQUEST_ID.set(request_id)
         leaving = _Leaving(send, self._rules, headers, request_id)
         began = time.perf_counter()
+        self._in_flight += 1
         try:
             await self._answer(scope, _Arriving(receive), leaving, headers)
         finally:
+            self._in_flight -= 1
             self._note(scope, leaving.status, time.perf_counter() - began)
             REQUEST_ID.reset(token)
 
@@ -81,6 +93,7 @@ class Boundary:
             if _is_preflight(scope, headers):
                 await _preflight()(scope, arriving, leaving)
                 return
+            self._check_room(scope)
             self._check_protocol(scope, headers)
             self._check_length(headers)
             self._check_origin(scope, headers)
@@ -105,6 +118,11 @@ class Boundary:
             language=Headers(scope=scope).get("accept-language", ""),
         )
         await response(scope, arriving, leaving)
+
+    def _check_room(self, scope: Scope) -> None:
+        """Contract §9: overload is told at once. Whoever watches the service is always answered."""
+        if self._in_flight > MOST_IN_FLIGHT and scope["path"] not in _QUIET_PATHS:
+            raise Overloaded
 
     def _check_protocol(self, scope: Scope, headers: Headers) -> None:
         """There is no WebSocket here, whether or not the server speaks it."""

@@ -4,14 +4,20 @@ import errno
 import signal
 import socket
 import sys
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import click
 
+from igauth.upkeep.open_files import reachable_limit
+
 GRACE_SECONDS = 25
 """For what is in flight at a SIGTERM."""
 _KEEP_ALIVE_SECONDS = 65
+_MOST_CONNECTIONS = 10_000
+_OTHER_FILES = 200
+"""Open files that aren't browsers: database, Meta, the program itself."""
 
 
 def run_server(app: Any, *, host: str, port: int, **more: Any) -> None:
@@ -23,6 +29,7 @@ def run_server(app: Any, *, host: str, port: int, **more: Any) -> None:
         app,
         host=host,
         port=port,
+        http=_protocol(),
         access_log=False,  # it prints `code`
         log_config=None,
         server_header=False,
@@ -31,6 +38,16 @@ def run_server(app: Any, *, host: str, port: int, **more: Any) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         **more,
     )
+
+
+def _protocol() -> Any:
+    """Our bounds around httptools; h11, where that isn't, has its own for the head."""
+    try:
+        from igauth.cli.protocol import BoundedHttp
+    except ImportError:  # PyPy
+        return "h11"
+    most = min(_MOST_CONNECTIONS, max(_OTHER_FILES, reachable_limit() - _OTHER_FILES))
+    return partial(BoundedHttp, most_connections=most)
 
 
 def claim(host: str, port: int) -> None:

@@ -16,12 +16,14 @@ import structlog
 
 from igauth.background import Background
 from igauth.errors import (
+    NOT_KEPT,
     AccessDenied,
     CodeRejected,
     DatabaseUnavailable,
     FacebookRefused,
     FacebookUnavailable,
     IgAuthError,
+    NotReady,
     Overloaded,
     RateLimited,
     ServerError,
@@ -175,7 +177,7 @@ class LoginFlow:
         the session that came of it.
         """
         if len(arrival.states) == 1 and arrival.session_id:
-            with suppress(DatabaseUnavailable):
+            with suppress(*NOT_KEPT):
                 state_hash = sha256_hex(arrival.states[0])
                 if await self._sessions.came_of(arrival.session_id, state_hash):
                     return LoginEnd(self._addresses.default, session_id=arrival.session_id)
@@ -184,8 +186,8 @@ class LoginFlow:
 
     def _failed(self, attempt: Attempt, return_to: str, failure: IgAuthError) -> LoginEnd:
         """The cookie stays where the database couldn't be asked, so that a reload may succeed."""
-        if isinstance(failure, Overloaded):
-            failure = DatabaseUnavailable()
+        if isinstance(failure, Overloaded | NotReady):
+            failure = DatabaseUnavailable(failure.public_detail)
         trail.say("login.failed", outcome=failure.code)
         kept = isinstance(failure, DatabaseUnavailable)
         return LoginEnd(

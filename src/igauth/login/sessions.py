@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from igauth.domain import Clock, SessionHash
-from igauth.errors import DatabaseUnavailable, NotFound, Overloaded
+from igauth.errors import NOT_KEPT, NotFound
 from igauth.events import trail
 from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.settings import Settings
@@ -160,7 +160,7 @@ class Sessions:
         if row.id_hash == newest and now - row.last_seen_at < _TOUCH_EVERY:
             return
         ends_at = min(row.expires_at, now + self._idle)
-        with suppress(DatabaseUnavailable, Overloaded):  # a full disk must not end reading
+        with suppress(*NOT_KEPT):  # a full disk must not end reading
             await self._database.write(
                 lambda tx: store.touch(tx, row, id_hash=newest, now=now, ends_at=ends_at)
             )

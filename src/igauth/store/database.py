@@ -25,7 +25,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from igauth.database_url import parse_database_url
-from igauth.errors import DatabaseUnavailable, Overloaded
+from igauth.errors import DatabaseUnavailable, NotReady, Overloaded
 from igauth.store import postgres
 from igauth.store.postgres import Unconfirmed
 from igauth.store.sqlite import Overdue, SqliteThread
@@ -61,22 +61,36 @@ class Database:
         self.url = make_url(self.address.url)
         self.is_sqlite = self.address.is_sqlite
         self._engine: _Sqlite | _Postgres = _Sqlite(self) if self.is_sqlite else _Postgres(self)
+        self._closed: str | None = None
         self._working: set[asyncio.Task[Any]] = set()
 
     async def write(
-        self, unit: Unit[Result], *, patience_seconds: float = _PATIENCE_SECONDS
+        self,
+        unit: Unit[Result],
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        owed: bool = False,
     ) -> Result:
-        """Runs `unit` in a transaction. Raises DatabaseUnavailable, or Overloaded at once.
+        """Runs `unit` in a transaction. Raises DatabaseUnavailable; Overloaded, NotReady at once.
 
         A caller that is cancelled leaves the transaction to end by itself. Deadlocks and a busy
         database are met by repeating within `patience_seconds`; a commit that wasn't confirmed
-        is not, since nobody knows whether it happened.
+        is not, since nobody knows whether it happened. What is `owed`, because a code is spent
+        on it, is never turned away.
         """
+        if not owed:
+            self._check_open()
+            self._check_room()
         return await self._run(self._engine.write, unit, patience_seconds)
 
     async def read(self, unit: Unit[Result]) -> Result:
         """Runs `unit` on a connection for reads only. Raises DatabaseUnavailable, Overloaded."""
+        self._check_room()
         return await self._run(self._engine.read, unit, _PATIENCE_SECONDS)
+
+    def close_to_writes(self, why: str | None) -> None:
+        """From now on writes raise NotReady with this sentence; None: they don't."""
+        self._closed = why
 
     async def warm(self) -> None:
         """Opens the connection for writes, so that the first login doesn't wait for it."""
@@ -100,8 +114,6 @@ class Database:
         await self._engine.close()
 
     async def _run(self, run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
-        if len(self._working) >= MOST_WAITING:
-            raise Overloaded
         return await asyncio.shield(self._begin(_repeated(run, unit, patience_seconds)))
 
     def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -110,6 +122,14 @@ class Database:
         self._working.add(begun)
         begun.add_done_callback(self._done)
         return begun
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise NotReady(self._closed)
+
+    def _check_room(self) -> None:
+        if len(self._working) >= MOST_WAITING:
+            raise Overloaded
 
     def _done(self, work: asyncio.Task[Any]) -> None:
         self._working.discard(work)

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, or_, select, update
 
 from igauth.domain import Clock
-from igauth.errors import DatabaseUnavailable, Overloaded
+from igauth.errors import NOT_KEPT
 from igauth.store.database import Database, Transaction
 
 LEASE: Final = timedelta(seconds=10)
@@ -101,14 +101,14 @@ async def kept(database: Database, lease: Lease, clock: Clock) -> AsyncGenerator
         async with renewed(database, lease, clock):
             yield
     finally:
-        with suppress(DatabaseUnavailable, Overloaded):  # then it runs out by itself
+        with suppress(*NOT_KEPT):  # then it runs out by itself
             await database.write(lease.release)
 
 
 async def _renew_while_alive(database: Database, lease: Lease, clock: Clock) -> None:
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
-        with suppress(DatabaseUnavailable, Overloaded):
+        with suppress(*NOT_KEPT):
             await database.write(lambda tx: lease.renew(tx, clock()))
 
 

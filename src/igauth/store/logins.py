@@ -98,14 +98,16 @@ async def record(database: Database, login: NewLogin, *, patience_seconds: float
 
     Raises AccountSwitched where `reconnect` names another connection, DatabaseUnavailable.
     """
+
+    def unit(tx: Transaction) -> Recorded:
+        return _record(tx, login)
+
     for _ in range(_COLLISIONS):
         try:
-            return await database.write(
-                lambda tx: _record(tx, login), patience_seconds=patience_seconds
-            )
+            return await database.write(unit, patience_seconds=patience_seconds, owed=True)
         except IntegrityError:  # the same person's first login, side by side: now they are known
             continue
-    return await database.write(lambda tx: _record(tx, login), patience_seconds=patience_seconds)
+    return await database.write(unit, patience_seconds=patience_seconds, owed=True)
 
 
 def _record(tx: Transaction, login: NewLogin) -> Recorded:

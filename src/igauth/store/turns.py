@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from sqlalchemy import update
+
 from igauth.store.database import Transaction
 from igauth.store.leases import FREED, Lease
 from igauth.store.models import Turn
@@ -19,3 +21,9 @@ def claim(tx: Transaction, turn: Lease, name: str, now: datetime) -> bool:
     """Takes the turn; False while another replica has it."""
     _RESERVE.execute(tx, {"name": name, **FREED})
     return turn.claim(tx, now)
+
+
+def note(tx: Transaction, name: str, now: datetime) -> None:
+    """Writes that something was done now; nobody holds the turn."""
+    _RESERVE.execute(tx, {"name": name, **FREED})
+    tx.execute(update(Turn).where(Turn.name == name).values(leased_until=now))

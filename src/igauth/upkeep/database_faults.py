@@ -117,7 +117,11 @@ class DatabaseRefused(SettingsRefused):
 
 
 def check_address(address: DatabaseAddress) -> None:
-    """Raises DatabaseRefused for what shows without asking: an absent driver, SQLite's path."""
+    """Raises DatabaseRefused for what shows without asking: an absent driver, SQLite's path.
+
+    Not for a process that has the file open: closing any other descriptor of it would drop
+    SQLite's own locks (POSIX), and the next replica would take its log away from under it.
+    """
     check_driver(address)
     if address.sqlite_path is not None:
         _check_path(address.sqlite_path.absolute())

@@ -12,7 +12,7 @@ import structlog
 
 from igauth.background import Background
 from igauth.domain import Clock
-from igauth.errors import DatabaseUnavailable, Overloaded
+from igauth.errors import NOT_KEPT
 from igauth.store import attempts, audit, leases, pauses, sessions, signed_requests, turns
 from igauth.store.database import Database, Transaction
 
@@ -87,7 +87,7 @@ class ErasedCopies:
             await asyncio.sleep(_LOG_RETRY_SECONDS)
 
     async def _try(self) -> bool:
-        with suppress(DatabaseUnavailable, Overloaded):
+        with suppress(*NOT_KEPT):
             if await self._database.empty_log():
                 await self._complete()
                 return True

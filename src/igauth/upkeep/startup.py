@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from igauth.domain import Clock
-from igauth.errors import NotReady
 from igauth.security.keyring import KeyRing
 from igauth.settings import Fault, SettingsRefused
 from igauth.store import migrations, sealed
 from igauth.store.database import Database, Transaction
 from igauth.upkeep.database_faults import DatabaseRefused, refusal_for
-
-_READY_SECONDS = 1.0
 
 
 async def check_database(database: Database) -> None:
@@ -90,21 +87,10 @@ def _kids(tx: Transaction) -> tuple[dict[str, str], frozenset[str]]:
     return sealed.check_values(tx), sealed.kids_in_use(tx)
 
 
-async def check_ready(database: Database, ring: KeyRing) -> None:
-    """Raises NotReady or DatabaseUnavailable, within a second whatever the database does."""
-    reading = asyncio.ensure_future(_read_state(database))
-    done, _ = await asyncio.wait((reading,), timeout=_READY_SECONDS)
-    if not done:
-        reading.cancel()
-        raise NotReady("The database did not answer within a second.")
-    current, known = reading.result()
-    if current != migrations.head_revision() or _changed(ring, known):
-        raise NotReady
-
-
-async def _read_state(database: Database) -> tuple[str | None, dict[str, str]]:
-    current = await migrations.current_revision(database)
-    return current, await database.read(sealed.check_values)
+async def key_faults(database: Database, ring: KeyRing) -> list[Fault]:
+    """What is wrong with this ring for this database. Raises DatabaseUnavailable."""
+    known, needed = await database.read(_kids)
+    return [*_changed(ring, known), *_lacking(ring, needed)]
 
 
 def _changed(ring: KeyRing, known: dict[str, str]) -> list[Fault]:
