@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 
 from igauth.domain import Clock
 from igauth.errors import NotReady
@@ -72,7 +74,7 @@ async def check_keys(
     that is new to this database.
     """
     with _told():
-        known, needed = await database.read(_kids)
+        known, needed = await database.read(partial(_kids, now=clock()))
     faults = [*_changed(ring, known), *([] if rotating else _lacking(ring, needed))]
     if faults:
         raise SettingsRefused(faults)
@@ -86,8 +88,8 @@ async def check_keys(
         await database.write(note)
 
 
-def _kids(tx: Transaction) -> tuple[dict[str, str], frozenset[str]]:
-    return sealed.check_values(tx), sealed.kids_in_use(tx)
+def _kids(tx: Transaction, now: datetime) -> tuple[dict[str, str], frozenset[str]]:
+    return sealed.check_values(tx), sealed.kids_in_use(tx, now)
 
 
 async def check_ready(database: Database, ring: KeyRing) -> None:
