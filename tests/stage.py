@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from igauth.app import create_app
 from igauth.bootstrap import Services, Wiring
-from igauth.domain import ConnectionId
+from igauth.domain import ConnectionId, ServiceScope
 from igauth.meta.calls import Budgets
 from igauth.sandbox.app import Sandbox, SandboxConfig
 from igauth.settings import RootKey, Settings, load
@@ -167,6 +167,22 @@ class Stage:
         )
         self._browsers.append(http)
         return Browser(http, self.settings.base_url)
+
+    async def backend(
+        self, *scopes: ServiceScope, address: str = "127.0.0.2", key: str | None = None
+    ) -> httpx.AsyncClient:
+        """One of the operator's servers, with a service key of these scopes; all of them, if none
+        is named."""
+        if key is None:
+            key = await self.services.service_keys.make("test", scopes or tuple(ServiceScope), None)
+        http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self._asgi, client=(address, 50_000)),
+            base_url=self.settings.base_url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            trust_env=False,
+        )
+        self._browsers.append(http)
+        return http
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app({**scope, "state": dict(self.state)}, receive, send)

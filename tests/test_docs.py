@@ -32,7 +32,7 @@ from igauth.domain import ActionKind, ConnectionStatus, NotListedReason, Provide
 from igauth.errors import LISTING_TRUNCATED, LoginFailure, all_errors
 from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS
 from igauth.login.attempts import MOST_ATTEMPTS, MOST_BYTES
-from igauth.login.flow import CALLBACK_SECONDS
+from igauth.login.recording import CALLBACK_SECONDS
 from igauth.login.return_to import LONGEST
 from igauth.meta.calls import Budgets
 from igauth.meta.facebook.paging import MOST_ENTRIES

@@ -297,8 +297,142 @@ def upgrade() -> None:
             unique=False,
         )
 
+    op.create_table(
+        "connect_sessions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("link_hash", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("return_to", sa.Text(), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=True),
+        sa.Column("reconnect", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("connection_id", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "provider IN ('facebook', 'instagram')", name=op.f("ck_connect_sessions_provider")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connect_sessions")),
+        sa.UniqueConstraint("link_hash", name=op.f("uq_connect_sessions_link_hash")),
+    )
+    with op.batch_alter_table("connect_sessions", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_connect_sessions_created_at"), ["created_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_connect_sessions_external_id_created_at"),
+            ["external_id", "created_at"],
+            unique=False,
+        )
+
+    op.create_table(
+        "service_keys",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("key_hash", sa.Text(), nullable=False),
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_early_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_service_keys")),
+    )
+    with op.batch_alter_table("service_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_service_keys_kid_id"), ["kid", "id"], unique=False)
+
+    op.create_table(
+        "handoffs",
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+            name=op.f("fk_handoffs_person_id_people"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_handoffs")),
+    )
+    with op.batch_alter_table("handoffs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_handoffs_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_handoffs_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "links",
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_links_person_id_people"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("external_id", "person_id", name=op.f("pk_links")),
+    )
+    with op.batch_alter_table("links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_links_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "parked_codes",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("connect_session_id", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("sealed_code", sa.Text(), nullable=True),
+        sa.Column("kid", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "provider IN ('facebook', 'instagram')", name=op.f("ck_parked_codes_provider")
+        ),
+        sa.ForeignKeyConstraint(
+            ["connect_session_id"],
+            ["connect_sessions.id"],
+            name=op.f("fk_parked_codes_connect_session_id_connect_sessions"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_parked_codes")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_parked_codes_code_hash")),
+    )
+    with op.batch_alter_table("parked_codes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_parked_codes_connect_session_id"), ["connect_session_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_parked_codes_kid_id"), ["kid", "id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("parked_codes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_parked_codes_kid_id"))
+        batch_op.drop_index(batch_op.f("ix_parked_codes_connect_session_id"))
+
+    op.drop_table("parked_codes")
+    with op.batch_alter_table("links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_links_person_id"))
+
+    op.drop_table("links")
+    with op.batch_alter_table("handoffs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_handoffs_person_id"))
+        batch_op.drop_index(batch_op.f("ix_handoffs_expires_at"))
+
+    op.drop_table("handoffs")
+    with op.batch_alter_table("service_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_service_keys_kid_id"))
+
+    op.drop_table("service_keys")
+    with op.batch_alter_table("connect_sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_connect_sessions_external_id_created_at"))
+        batch_op.drop_index(batch_op.f("ix_connect_sessions_created_at"))
+
+    op.drop_table("connect_sessions")
 
     with op.batch_alter_table("listed_accounts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_listed_accounts_instagram_account_id"))

@@ -27,6 +27,8 @@ from igauth.api.problems import (
     from_validation_error,
     is_navigation,
 )
+from igauth.api.v1 import routers as v1
+from igauth.api.v1.gate import Gate
 from igauth.bootstrap import Wiring, open_services
 from igauth.domain import Provider
 from igauth.observability import Metrics, configure_logging, silence_access_log
@@ -71,12 +73,13 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
-        telemetry={"exclude": lambda scope: scope["path"].startswith("/auth/")},
+        telemetry={"exclude": lambda scope: scope["path"].startswith(("/auth/", "/connect/"))},
     )
     first_door = next(iter(settings.open_doors), Provider.FACEBOOK)
     problems = ProblemWriter(settings.base_url, Pages(Brand.of(settings)), first_door)
     _add_routes(app, settings)
     _add_problem_handlers(app, problems)
+    app.add_middleware(Gate)
     app.add_middleware(Boundary, rules=_rules(settings), problems=problems, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
@@ -85,7 +88,7 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    for router in (login.router, callbacks.router, me.router, operations.router):
+    for router in (login.router, callbacks.router, me.router, operations.router, *v1.ROUTERS):
         app.include_router(router)
     for door in settings.open_doors or tuple(Provider):  # none: only to be documented
         app.include_router(login.ROUTERS[door])

@@ -13,6 +13,13 @@ from typing import Final
 import httpx
 import structlog
 
+from igauth.backends.completing import Completing
+from igauth.backends.connect_sessions import ConnectSessions
+from igauth.backends.handoffs import Handoffs
+from igauth.backends.parking import Parking
+from igauth.backends.service_keys import ServiceKeys
+from igauth.backends.tokens import GraphApp, ServedTokens
+from igauth.backends.users import Users
 from igauth.background import Background
 from igauth.domain import Clock, Provider, utc_now
 from igauth.errors import IgAuthError
@@ -26,9 +33,10 @@ from igauth.listing.accounts import Accounts
 from igauth.listing.freshness import ANSWER_SECONDS, WALK_SECONDS, Listings, Patience
 from igauth.listing.keeping import Keeping
 from igauth.login.attempts import Attempts
-from igauth.login.flow import CALLBACK_SECONDS, LoginFlow
-from igauth.login.recording import Recorder
-from igauth.login.return_to import ReturnAddresses
+from igauth.login.connecting import ConnectReturns
+from igauth.login.flow import LoginFlow
+from igauth.login.recording import CALLBACK_SECONDS, Recorder
+from igauth.login.return_to import ConnectAddresses, ReturnAddresses
 from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
 from igauth.meta.calls import Budgets, GraphCall
@@ -97,6 +105,12 @@ class Services:
     listings: Listings
     accounts: Accounts
     connections: Connections
+    service_keys: ServiceKeys
+    connect_sessions: ConnectSessions
+    completing: Completing
+    handoffs: Handoffs
+    users: Users
+    tokens: ServedTokens
     checks: Checks
     ending: Ending
     keeper: Keeper
@@ -225,6 +239,8 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
     checks = _checks(basics, doors, vault, keeping)
     listings = _listings(basics, checks, keeping)
     sessions = Sessions(basics.database, basics.tokens, basics.settings, basics.clock)
+    addresses = ConnectAddresses(basics.settings)
+    parking = Parking(doors, basics.tokens, Sealer(basics.ring), basics.database, basics.clock)
     revocations = Revocations(
         doors.get(Provider.FACEBOOK),
         sealer=Sealer(basics.ring),
@@ -237,31 +253,50 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
     keeper = Keeper(
         checks, revocations, basics.database, clock=basics.clock, sleep=basics.wiring.sleep
     )
+    accounts = _accounts(basics, listings)
+    recorders = {
+        provider: Recorder(
+            door,
+            vault,
+            keeping,
+            listings,
+            revocations,
+            basics.database,
+            basics.clock,
+            seconds=basics.wiring.callback_seconds,
+        )
+        for provider, door in doors.items()
+    }
     return Services(
         settings=basics.settings,
         database=basics.database,
         ring=basics.ring,
         doors=doors,
         logins={
-            provider: _login(
-                basics,
-                Recorder(
-                    door,
-                    vault,
-                    keeping,
-                    listings,
-                    sessions,
-                    revocations,
-                    basics.database,
-                    basics.clock,
-                ),
-            )
-            for provider, door in doors.items()
+            provider: _login(basics, recorder, sessions, parking, addresses)
+            for provider, recorder in recorders.items()
         },
         sessions=sessions,
         listings=listings,
-        accounts=_accounts(basics, listings),
+        accounts=accounts,
         connections=Connections(basics.database),
+        service_keys=ServiceKeys(basics.ring, basics.database, basics.clock),
+        connect_sessions=ConnectSessions(
+            tuple(doors), basics.tokens, basics.database, vet=addresses.vet, clock=basics.clock
+        ),
+        handoffs=Handoffs(basics.tokens, basics.database, basics.clock),
+        tokens=ServedTokens(
+            checks, basics.rules, _graph_apps(basics.settings), basics.database, basics.clock
+        ),
+        users=Users(listings, accounts, basics.rules, basics.database, basics.clock),
+        completing=Completing(
+            parking,
+            recorders,
+            basics.database,
+            basics.background,
+            clock=basics.clock,
+            sleep=basics.wiring.sleep,
+        ),
         checks=checks,
         ending=Ending(
             revocations,
@@ -279,6 +314,16 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
         background=basics.background,
         clock=basics.clock,
     )
+
+
+def _graph_apps(settings: Settings) -> dict[Provider, GraphApp]:
+    """What backends need beside a token. Instagram's door knows no proof (instagram facts)."""
+    facebook = f"{settings.facebook_graph_url}/{settings.facebook_api_version}"
+    instagram = f"{settings.instagram_graph_url}/{settings.instagram_api_version}"
+    return {
+        Provider.FACEBOOK: GraphApp(facebook, settings.facebook_client_secret),
+        Provider.INSTAGRAM: GraphApp(instagram, None),
+    }
 
 
 def _checks(basics: _Basics, doors: Doors, vault: Vault, keeping: Keeping) -> Checks:
@@ -321,22 +366,29 @@ def _accounts(basics: _Basics, listings: Listings) -> Accounts:
     )
 
 
-def _login(basics: _Basics, recorder: Recorder) -> LoginFlow:
+def _login(
+    basics: _Basics,
+    recorder: Recorder,
+    sessions: Sessions,
+    parking: Parking,
+    addresses: ConnectAddresses,
+) -> LoginFlow:
+    settings, clock = basics.settings, basics.clock
     attempts = Attempts(
-        basics.ring,
-        secure=basics.settings.secure,
-        clock=basics.clock,
-        door=recorder.door.provider,
+        basics.ring, secure=settings.secure, clock=clock, door=recorder.door.provider
+    )
+    spending = Spending(attempts, basics.database, clock=clock, sleep=basics.wiring.sleep)
+    returns = ConnectReturns(
+        attempts, addresses, spending, parking, basics.background, default=settings.frontend
     )
     return LoginFlow(
-        recorder.door,
         attempts,
-        ReturnAddresses(basics.settings),
-        Spending(attempts, basics.database, clock=basics.clock, sleep=basics.wiring.sleep),
+        ReturnAddresses(settings),
+        spending,
         recorder,
-        recorder.sessions,
+        sessions,
+        returns,
         basics.background,
-        callback_seconds=basics.wiring.callback_seconds,
     )
 
 

@@ -37,6 +37,16 @@ class Provider(StrEnum):
     INSTAGRAM = "instagram"
 
 
+class ServiceScope(StrEnum):
+    """What a service key lets its holder do; none implies another (contract §11)."""
+
+    CONNECT = "connect"
+    READ = "read"
+    TOKENS = "tokens"
+    MANAGE = "manage"
+    EVENTS = "events"
+
+
 class ConnectionStatus(StrEnum):
     """What a connection is good for (contract §7)."""
 

@@ -12,6 +12,9 @@
     │   MethodNotAllowed  PayloadTooLarge  UnsupportedMediaType  RateLimited  CsrfFailed
     │   NotAuthenticated  MetricsTokenRequired
     │                                 what is wrong with the request
+    ├── ServiceKeyInvalid  KeyInUrl  ScopeMissing  NotForBrowsers  WrongUser
+    │   ConnectCodeInvalid  ConnectSessionExpired  HandoffInvalid
+    │                                 what is wrong with a backend's request (contract §11)
     └── DatabaseUnavailable  Overloaded  NotReady  ServerError
                                       what is wrong with us
 
@@ -37,6 +40,8 @@ class IgAuthError(Exception):
     retryable: ClassVar[bool] = False
     action: ClassVar[ActionKind | None] = None
     wait_seconds: ClassVar[int | None] = None
+    bearer: ClassVar[bool] = False
+    """Whether a Bearer token was wanted (RFC 6750 §3); on a 401 alone."""
 
     def __init__(
         self,
@@ -107,12 +112,14 @@ class CodeRejected(LoginFailure):
 
 class TokenNotOurs(LoginFailure):
     code = "token_not_ours"
+    status = 409
     title = "The access token is not ours"
     detail = "Facebook does not confirm that this login belongs to this app and this person."
 
 
 class AccountSwitched(LoginFailure):
     code = "account_switched"
+    status = 409
     title = "Another Facebook account was used"
     detail = (
         "The login ended as another Facebook person than the one to reconnect. "
@@ -316,8 +323,73 @@ class NotAuthenticated(IgAuthError):
 class MetricsTokenRequired(IgAuthError):
     code = "metrics_token_required"
     status = 401
+    bearer = True
     title = "The metrics token is missing"
     detail = "Send METRICS_TOKEN as a Bearer token."
+
+
+class ServiceKeyInvalid(IgAuthError):
+    code = "service_key_invalid"
+    status = 401
+    bearer = True
+    title = "The service key is not valid"
+    detail = "Send a live service key as a Bearer token. Nothing more is told about this one."
+
+
+class KeyInUrl(IgAuthError):
+    code = "key_in_url"
+    status = 400
+    title = "A service key belongs into the Authorization header alone"
+    detail = (
+        "A service key stood in the address, the body or a cookie, where others can read it. "
+        "Rotate it, and send it as `Authorization: Bearer`."
+    )
+
+
+class ScopeMissing(IgAuthError):
+    code = "scope_missing"
+    status = 403
+    title = "The service key lacks a scope"
+    detail = "This service key was not made for this."
+    action = ActionKind.CONTACT_OPERATOR
+
+
+class NotForBrowsers(IgAuthError):
+    code = "not_for_browsers"
+    status = 403
+    title = "This part is for servers only"
+    detail = "Requests from web pages are refused here. Call this from your own server."
+
+
+class WrongUser(IgAuthError):
+    code = "wrong_user"
+    status = 409
+    title = "Another user began this"
+    detail = (
+        "The connect session belongs to another of your users than the one who came back. "
+        "Nothing was exchanged; the link may have been forwarded. Start again for this user."
+    )
+
+
+class ConnectCodeInvalid(IgAuthError):
+    code = "connect_code_invalid"
+    status = 400
+    title = "The connect code is not valid"
+    detail = "This connect session has no such code. Nothing was changed."
+
+
+class ConnectSessionExpired(IgAuthError):
+    code = "connect_session_expired"
+    status = 410
+    title = "This connect link has ended"
+    detail = "The link was used, has expired or never was. Go back and start again there."
+
+
+class HandoffInvalid(IgAuthError):
+    code = "handoff_invalid"
+    status = 400
+    title = "The hand-off code is not valid"
+    detail = "The code was used before, has expired or never was."
 
 
 class DatabaseUnavailable(IgAuthError):
@@ -390,3 +462,9 @@ def all_errors() -> tuple[type[IgAuthError], ...]:
         for value in globals().values()
         if isinstance(value, type) and issubclass(value, IgAuthError) and hasattr(value, "code")
     )
+
+
+def error_of(code: str) -> IgAuthError:
+    """The error of a code that was kept; ServerError for a code that isn't known any more."""
+    kinds = {kind.code: kind for kind in all_errors()}
+    return kinds.get(code, ServerError)()

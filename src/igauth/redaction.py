@@ -23,7 +23,7 @@ TOKENS = re.compile(
     r"(?:EAA|IGAA|IGQ)[A-Za-z0-9_-]{8,}+"
     r"|v1\.[A-Za-z0-9_-]{1,32}+\.[A-Za-z0-9_=-]{20,}+"
     r"|\d{6,32}+\|[A-Za-z0-9_-]{16,}+"
-    r"|(?:igsk|igcl)_[A-Za-z0-9_-]{4,}+"
+    r"|(?:igsk|igcl|igcc|igho)_[A-Za-z0-9_-]{4,}+"
     r"|whsec_[A-Za-z0-9+/=_-]{4,}+"
 )
 PARAMETERS = re.compile(

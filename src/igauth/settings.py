@@ -260,6 +260,11 @@ class Settings(BaseSettings):
         """`RATE_LIMIT_REFRESH`, parsed."""
         return Rate.parse(self.rate_limit_refresh)
 
+    @property
+    def service_rate(self) -> Rate:
+        """`RATE_LIMIT_SERVICE`, parsed."""
+        return Rate.parse(self.rate_limit_service)
+
 
 class ServeSettings(Settings):
     """The same settings, with everything that `igauth serve` demands."""

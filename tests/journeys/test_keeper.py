@@ -15,7 +15,7 @@ from igauth.security.sealing import Sealer
 from igauth.store import logins
 from igauth.store.connections import ConnectionRow, Grant
 from igauth.store.leases import Lease
-from igauth.store.logins import NewLogin, NewSession
+from igauth.store.new_logins import IntoSession, NewLogin, NewSession
 from igauth.upkeep.keeper import BATCH
 from igauth.upkeep.pruning import Pruning
 from tests.journeys.test_custody import happens, row_of
@@ -58,11 +58,13 @@ def due_login(stage: Stage, subject: Subject, token: str) -> NewLogin:
         ),
         consent=lambda _: {},
         listing=lambda _tx, _known, _id: None,
-        session=NewSession(SessionHash(name), None, expires_at=now, ends_at=now),
-        state_hash=name,
-        ended_sessions=(),
-        adding_under=(),
-        idle_since=now,
+        into=IntoSession(
+            NewSession(SessionHash(name), None, expires_at=now, ends_at=now),
+            state_hash=name,
+            ended_sessions=(),
+            adding_under=(),
+            idle_since=now,
+        ),
         cancelled_revocations=(),
         reconnect=None,
         request_id=None,

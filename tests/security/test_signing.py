@@ -119,7 +119,7 @@ def test_the_browser_reads_no_state_in_its_cookie() -> None:
 
     _, fields = stranger._serializer.loads_unsafe(SIGNER.sign(ATTEMPT))
 
-    assert fields.keys() == {"h", "s", "k", "r", "p", "c", "d", "u", "t"}
+    assert fields.keys() == {"h", "s", "k", "r", "p", "c", "d", "u", "n", "t"}
     assert fields["h"] == ATTEMPT.state_hash
 
 

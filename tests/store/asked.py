@@ -42,8 +42,18 @@ from igauth.store.people import SignInRow
 from igauth.store.revocations import RevocationRow
 from igauth.store.sealed import SEALED, SealedRow
 from igauth.store.signed_requests import ReceiptRow
+from tests.store.asked_by_backends import BACKENDS_ASKED
 from tests.store.many_rows import FUTURE
-from tests.store.rows import GRANT, NOW, TOKEN, a_listing, account, listing_of, new_login
+from tests.store.rows import (
+    GRANT,
+    NOW,
+    TOKEN,
+    a_listing,
+    account,
+    listing_of,
+    new_connection,
+    new_login,
+)
 
 Ask = Callable[[Transaction], Any]
 IDS: Final = [f"{number:036}" for number in range(1, 1_001)]
@@ -100,6 +110,10 @@ def _log_in(tx: Transaction) -> None:
             "cancelled_revocations": ["s90", "older"],
         }
         logins._record(tx, new_login(**(common | changes)))
+    for subject in ("78", "a shop"):
+        for provider in Provider:
+            more = {"app_id": "1", "provider": provider, "cancelled_revocations": ["s90"]}
+            logins._record(tx, new_connection(subject, "u78", IDS[77], **more))
 
 
 _ATTEMPTS: Final[Mapping[str, Ask]] = {
@@ -129,6 +143,7 @@ _CONNECTIONS: Final[Mapping[str, Ask]] = {
     "connections.list_missing_upgrade": partial(connections.list_missing_upgrade, **ALL),
     "connections.list_readable": partial(connections.list_readable, **ALL),
     "connections.lock": partial(connections.lock, connection_id=CONNECTION),
+    "connections.mark_used": partial(connections.mark_used, connection_id=CONNECTION, now=NOW),
     "connections.mark_due": partial(
         connections.mark_due, ids=[ConnectionId(each) for each in IDS], now=NOW
     ),
@@ -283,7 +298,7 @@ _SEALED: Final[Mapping[str, Ask]] = {
     "sealed.check_values": sealed.check_values,
     "sealed.empty": _of_sealed(sealed.empty),
     "sealed.give_up": _of_sealed(sealed.give_up),
-    "sealed.kids_in_use": sealed.kids_in_use,
+    "sealed.kids_in_use": partial(sealed.kids_in_use, now=NOW),
     "sealed.knows": partial(sealed.knows, kid="k1"),
     "sealed.list_sealed": _all_of(
         *(
@@ -304,4 +319,5 @@ ASKED: Final[Mapping[str, Ask]] = {
     **_PEOPLE,
     **_REVOCATIONS,
     **_SEALED,
+    **BACKENDS_ASKED,
 }

@@ -21,7 +21,8 @@ from igauth.store import attempts, connections, listings, logins, views
 from igauth.store.connections import ConnectionRow, Grant, SealedToken
 from igauth.store.database import Database
 from igauth.store.listings import AccountRow, ListingRow
-from igauth.store.logins import NewLogin, NewSession, Recorded
+from igauth.store.logins import Recorded
+from igauth.store.new_logins import IntoLink, IntoSession, NewLogin, NewSession
 from igauth.store.views import StoredGrant
 
 APP_ID = "901234567890123"
@@ -57,17 +58,26 @@ def new_login(subject: str = "1001", **changes: Any) -> NewLogin:
         "seal": lambda _connection, _person: TOKEN,
         "consent": lambda _known: {"at": "x"},
         "listing": lambda _tx, _known, _connection: None,
-        "session": new_session(f"session of {state}"),
-        "state_hash": state,
-        "ended_sessions": (),
-        "adding_under": (),
-        "idle_since": NOW - timedelta(days=14),
         "cancelled_revocations": (),
         "reconnect": None,
         "request_id": "r-1",
         "now": NOW,
     }
+    into: dict[str, Any] = {
+        "session": new_session(f"session of {state}"),
+        "state_hash": state,
+        "ended_sessions": (),
+        "adding_under": (),
+        "idle_since": NOW - timedelta(days=14),
+    }
+    into = {name: changes.pop(name, value) for name, value in into.items()}
+    given["into"] = IntoSession(**into)
     return NewLogin(**(given | changes))
+
+
+def new_connection(subject: str, user: str, parked: str, **changes: Any) -> NewLogin:
+    """The same in a connect session: it ends in a link."""
+    return new_login(subject, into=IntoLink(user, "cs_78", parked, "key"), **changes)
 
 
 def new_session(id_hash: str, *, now: datetime = NOW, days: int = 60, idle: int = 14) -> NewSession:

@@ -728,7 +728,7 @@ async def test_no_token_or_hash_is_ever_printed(database: Database) -> None:
     login = new_login(state_hash="cAnArY", **listing_of(account(1)))
     done = await logins.record(database, login, patience_seconds=5)
     row = await get_connection(database, done)
-    shown = repr((login, login.session, TOKEN, row, done))
+    shown = repr((login, login.into, TOKEN, row, done))
 
     assert TOKEN.sealed not in shown
     assert "cAnArY" not in shown

@@ -32,9 +32,14 @@ SCANS = {
     "counts.connections_by_status": ["connections"],
     "sessions.count_live": ["sessions"],
     "support.find_connections": ["connections", "people"],
+    "links.list_connections": ["connections", "links"],
+    "service_keys.list_all": ["service_keys"],
+    "service_keys.kids_of_live": ["service_keys"],
+    "sealed.kids_in_use": ["service_keys"],
 }
-"""Counts of all there is or nearly all, and an operator's search for a part of a name: nobody
-waits for these in a request."""
+"""Counts of all there is or nearly all, an operator's search for a part of a name, a backend's
+pages of everything that is linked, and the operator's handful of service keys: nobody waits for
+these in a request of a person's."""
 
 Plan = SqlitePlan | PostgresPlan
 

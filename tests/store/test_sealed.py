@@ -17,12 +17,12 @@ from tests.store.rows import (
     sql,
 )
 
-TOKENS, QUEUE = SEALED
+TOKENS, QUEUE, _ = SEALED
 
 
 async def kids(database: Database) -> frozenset[str]:
     """The ids of the keys that are needed."""
-    return await database.read(sealed.kids_in_use)
+    return await database.read(lambda tx: sealed.kids_in_use(tx, NOW))
 
 
 async def know(database: Database, *kids: str) -> None:

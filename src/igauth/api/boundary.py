@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from igauth.api.cookies import cookies_of, with_cookies_read
 from igauth.api.matching import template_of
 from igauth.api.problems import ProblemWriter, is_navigation
+from igauth.api.v1.gate import is_for_backends
 from igauth.errors import (
     CsrfFailed,
     IgAuthError,
@@ -76,7 +77,8 @@ class Boundary:
         headers = Headers(scope=scope)
         request_id = request_id_from(headers.get("x-request-id"))
         token = REQUEST_ID.set(request_id)
-        leaving = _Leaving(send, self._rules, headers, request_id)
+        origin = None if is_for_backends(scope) else _the_one(headers.getlist("origin"))
+        leaving = _Leaving(send, self._rules, origin, request_id)
         began = time.perf_counter()
         self._in_flight += 1
         try:
@@ -90,7 +92,7 @@ class Boundary:
         self, scope: Scope, arriving: "_Arriving", leaving: "_Leaving", headers: Headers
     ) -> None:
         try:
-            if _is_preflight(scope, headers):
+            if _is_preflight(scope, headers) and not is_for_backends(scope):
                 await _preflight()(scope, arriving, leaving)
                 return
             self._check_room(scope)
@@ -138,6 +140,8 @@ class Boundary:
         """Contract §4: what changes something and carries the session must come from us."""
         if _method(scope) in _SAFE_METHODS or scope["path"] in self._rules.cookieless_paths:
             return
+        if is_for_backends(scope):  # no cookie counts there
+            return
         if self._rules.session_cookie not in cookies_of(scope):
             return
         origins = headers.getlist("origin")
@@ -176,10 +180,11 @@ class _Arriving:
 class _Leaving:
     """`send` that adds the headers of every answer, and remembers the status."""
 
-    def __init__(self, send: Send, rules: Rules, headers: Headers, request_id: str) -> None:
+    def __init__(self, send: Send, rules: Rules, origin: str | None, request_id: str) -> None:
+        """`origin`: that of the page which may be let read the answer, if there is one."""
         self._send = send
         self._rules = rules
-        self._origin = _the_one(headers.getlist("origin"))
+        self._origin = origin
         self._request_id = request_id
         self.status: int | None = None
 

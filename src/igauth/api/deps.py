@@ -12,7 +12,11 @@ from igauth.api.pages import Brand, Pages
 from igauth.bootstrap import Services
 from igauth.errors import NotAuthenticated
 from igauth.login.sessions import Viewer
+from igauth.rates import Rate
 from igauth.store.connections import ConnectionRow
+
+BAD_KEYS = Rate(30, 60)
+"""Service keys that are none, from one address (contract §11)."""
 
 
 class Edge:
@@ -24,6 +28,8 @@ class Edge:
         self.pages = Pages(Brand.of(services.settings))
         self.login_limit = Limiter(services.settings.login_rate)
         self.refresh_limit = Limiter(services.settings.refresh_rate)
+        self.service_limit = Limiter(services.settings.service_rate)
+        self.bad_key_limit = Limiter(BAD_KEYS)
 
 
 async def _edge(request: Request) -> Edge:

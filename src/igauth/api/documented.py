@@ -7,8 +7,13 @@ from igauth.errors import (
     DatabaseUnavailable,
     IgAuthError,
     InvalidRequest,
+    KeyInUrl,
+    NotForBrowsers,
     PayloadTooLarge,
+    RateLimited,
+    ScopeMissing,
     ServerError,
+    ServiceKeyInvalid,
 )
 
 _EVERYWHERE: tuple[type[IgAuthError], ...] = (
@@ -22,9 +27,14 @@ _EVERYWHERE: tuple[type[IgAuthError], ...] = (
 def problems(*errors: type[IgAuthError]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` for these errors and those that any route can answer."""
     by_status: dict[int, list[type[IgAuthError]]] = {}
-    for error in (*errors, *_EVERYWHERE):
+    for error in dict.fromkeys((*errors, *_EVERYWHERE)):
         by_status.setdefault(error.status, []).append(error)
     return {status: _response(group) for status, group in sorted(by_status.items())}
+
+
+def backend_problems(*errors: type[IgAuthError]) -> dict[int | str, dict[str, Any]]:
+    """The same for a route of `/v1`, with what its gate answers."""
+    return problems(*errors, KeyInUrl, ServiceKeyInvalid, NotForBrowsers, ScopeMissing, RateLimited)
 
 
 def _response(errors: list[type[IgAuthError]]) -> dict[str, Any]:

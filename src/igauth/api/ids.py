@@ -13,6 +13,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from igauth.errors import NotFound
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_CONNECT_SESSION = r"cs_[A-Za-z0-9_-]{43}"
 _DIGITS = r"[0-9]{1,32}"
 _ALPHANUMERIC = r"[0-9A-Za-z]{1,64}"
 
@@ -33,6 +34,11 @@ ConnectionIdInPath = Annotated[
     str, AfterValidator(_Form(_UUID)), WithJsonSchema({"type": "string", "pattern": f"^{_UUID}$"})
 ]
 SessionIdInPath = ConnectionIdInPath
+ConnectSessionIdInPath = Annotated[
+    str,
+    AfterValidator(_Form(_CONNECT_SESSION)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CONNECT_SESSION}$"}),
+]
 InstagramAccountIdInPath = Annotated[
     str,
     AfterValidator(_Form(_DIGITS)),

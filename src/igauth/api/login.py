@@ -25,13 +25,15 @@ from igauth.api.schemas import Anonymous, Authenticated, SessionState
 from igauth.domain import Provider
 from igauth.errors import (
     CodeRejected,
+    ConnectSessionExpired,
     CsrfFailed,
     InvalidRequest,
     NotANavigation,
     RateLimited,
     ReturnToNotAllowed,
 )
-from igauth.login.flow import Arrival, LoginEnd, StartWish
+from igauth.login.arrivals import Arrival, LoginEnd
+from igauth.login.flow import StartedLogin, StartWish
 from igauth.observability import REQUEST_ID
 from igauth.settings import origin_of
 
@@ -156,7 +158,11 @@ def _start(visit: Visit, door: Provider, wish: StartWish) -> Response:
     if (elsewhere := way_home(visit.request, services.settings.base_url)) is not None:
         return elsewhere
     edge.login_limit.hit(visit.client)
-    started = services.logins[door].start(wish, visit.jar)
+    return _to_dialog(edge, services.logins[door].start(wish, visit.jar))
+
+
+def _to_dialog(edge: Edge, started: StartedLogin) -> Response:
+    """Sends the browser to Meta with the cookie of its attempt."""
     response = redirect(302, started.location)
     for name in started.dropped_cookies:
         edge.cookies.clear(response, name)
@@ -177,6 +183,30 @@ async def _complete(visit: Visit, door: Provider, user_agent: str | None) -> Res
     if end.spent_cookie is not None:
         edge.cookies.clear(response, end.spent_cookie)
     return response
+
+
+@router.get(
+    "/connect/{link}",
+    summary="Start a connect session",
+    status_code=302,
+    response_class=Response,
+    responses={
+        302: {"description": "To Meta's login dialog"},
+        307: {"description": "To the same address at BASE_URL, from another loopback name"},
+        **problems(NotANavigation, RateLimited, ConnectSessionExpired),
+    },
+)
+async def start_connecting(link: str, visit: VisitDep) -> Response:
+    """Where one of your users goes with the link that your server made; consumes nothing."""
+    services = visit.edge.services
+    check_navigation(visit.request)
+    if (elsewhere := way_home(visit.request, services.settings.base_url)) is not None:
+        return elsewhere
+    visit.edge.login_limit.hit(visit.client)
+    row = await services.connect_sessions.visit(link)
+    flow = services.logins[row.provider]
+    started = flow.start_connecting(row.id, row.return_to, row.prompt, visit.jar)
+    return _to_dialog(visit.edge, started)
 
 
 @router.get("/auth/session", summary="Who is logged in", responses=problems())
@@ -240,7 +270,7 @@ def _arrival(
 def _final_address(end: LoginEnd) -> str:
     if end.failure is None:
         return end.return_to
-    return login_failure_address(end.return_to, end.failure)
+    return login_failure_address(end.return_to, end.failure, described=not end.connecting)
 
 
 def _redirect(end: LoginEnd) -> Response:

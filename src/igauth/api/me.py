@@ -13,6 +13,7 @@ from igauth.api.redirects import redirect
 from igauth.api.schemas import (
     ConnectionList,
     ConnectionOut,
+    HandoffCode,
     InstagramAccountOut,
     ListingOut,
     PersonOut,
@@ -197,6 +198,18 @@ async def delete_me(viewer: ViewerDep, edge: EdgeDep, services: ServicesDep) -> 
     """Ends every connection and deletes everything that the person has here."""
     confirmed = await services.ending.end_person(viewer.person.id)
     return _ended(edge, everything=True, confirmed=confirmed)
+
+
+@router.post(
+    "/me/handoff",
+    summary="Hand over to the operator's server",
+    status_code=201,
+    responses=problems(NotAuthenticated, CsrfFailed),
+)
+async def offer_handoff(viewer: ViewerDep, services: ServicesDep) -> HandoffCode:
+    """A code that names this person to the operator's server, once, for a minute."""
+    code, expires_at = await services.handoffs.offer(viewer.person.id)
+    return HandoffCode(code=code, expires_at=expires_at)
 
 
 @router.get("/me/sessions", summary="The sessions", responses=problems(NotAuthenticated))

@@ -35,6 +35,9 @@ _SESSION = (
     "https, and `igauth_session` on a developer's own machine (http on loopback)."
 )
 
+_SERVICE_KEY = "A key of `igauth service-keys new`, for your own servers alone."
+_SECURED = {"/me": "session", "/v1/": "service_key"}
+
 
 def document_of(app: FastAPI, session_cookie: str) -> Document:
     """The document of the routes that the application has; made once."""
@@ -53,11 +56,18 @@ def _told(document: Document, session_cookie: str) -> Document:
             "in": "cookie",
             "name": session_cookie,
             "description": _SESSION,
-        }
+        },
+        "service_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "igsk_…",
+            "description": _SERVICE_KEY,
+        },
     }
     for path, operation in _operations(document):
-        if path.startswith("/me"):
-            operation["security"] = [{"session": []}]
+        for prefix, scheme in _SECURED.items():
+            if path.startswith(prefix):
+                operation["security"] = [{scheme: []}]
         _keep_possible(operation)
         for status, answer in operation["responses"].items():
             _name_headers(path, status, answer)

@@ -5,6 +5,7 @@ callback, which always goes back to the front end.
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -68,6 +69,8 @@ class ProblemWriter:
             )
         if (retry_after := _retry_after(error)) is not None:
             response.headers["Retry-After"] = str(retry_after)
+        if error.status == HTTPStatus.UNAUTHORIZED and error.bearer:
+            response.headers["WWW-Authenticate"] = "Bearer"
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -144,13 +147,10 @@ def _retry_after(error: IgAuthError) -> int | None:
     return error.retry_after
 
 
-def login_failure_address(return_to: str, failure: IgAuthError) -> str:
+def login_failure_address(return_to: str, failure: IgAuthError, *, described: bool = True) -> str:
     """The front end's address with the failure added, before any fragment."""
+    sentence = {"error_description": failure.public_detail} if described else {}
     return with_parameters(
         return_to,
-        {
-            "error": failure.code,
-            "error_description": failure.public_detail,
-            "request_id": REQUEST_ID.get() or "",
-        },
+        {"error": failure.code, **sentence, "request_id": REQUEST_ID.get() or ""},
     )

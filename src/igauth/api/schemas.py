@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, RootModel
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel
 from pydantic.config import JsonDict
 
 from igauth.domain import (
@@ -129,7 +129,8 @@ _DOORS: JsonDict = {
 }
 
 
-def _example(value: JsonDict) -> ConfigDict:
+def example(value: JsonDict) -> ConfigDict:
+    """A model's configuration with this example of it."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
@@ -184,7 +185,7 @@ class Listed(Shape, Generic[Item]):
 class PersonOut(Shape):
     """The person of a session."""
 
-    model_config = _example(_PERSON)
+    model_config = example(_PERSON)
 
     id: str
     name: str | None
@@ -196,7 +197,7 @@ class PersonOut(Shape):
 class Authenticated(Shape):
     """Somebody is logged in."""
 
-    model_config = _example({"authenticated": True, "user": _PERSON, **_DOORS})
+    model_config = example({"authenticated": True, "user": _PERSON, **_DOORS})
 
     authenticated: Literal[True] = True
     user: PersonOut
@@ -207,7 +208,7 @@ class Authenticated(Shape):
 class Anonymous(Shape):
     """Nobody is."""
 
-    model_config = _example({"authenticated": False, "user": None, **_DOORS})
+    model_config = example({"authenticated": False, "user": None, **_DOORS})
 
     authenticated: Literal[False] = False
     user: None = None
@@ -218,19 +219,26 @@ class Anonymous(Shape):
 class SessionState(RootModel[Authenticated | Anonymous]):
     """Whether this browser is logged in, and through which doors one can log in."""
 
-    model_config = _example({"authenticated": True, "user": _PERSON, **_DOORS})
+    model_config = example({"authenticated": True, "user": _PERSON, **_DOORS})
 
 
 class SessionOut(Shape):
     """One browser that is logged in."""
 
-    model_config = _example(_SESSION)
+    model_config = example(_SESSION)
 
     id: str
     created_at: Instant
     last_seen_at: Instant
     user_agent: str | None
     current: bool
+
+
+class HandoffCode(Shape):
+    """A code by which the operator's server learns who this is; good once, for a minute."""
+
+    code: str = Field(repr=False)
+    expires_at: Instant
 
 
 class ConsentDiff(Shape):
@@ -249,7 +257,7 @@ class SessionList(Listed[SessionOut]):
 class ConnectionOut(Shape):
     """A person's connection through one door; never its token."""
 
-    model_config = _example(_CONNECTION)
+    model_config = example(_CONNECTION)
 
     id: str
     provider: Provider
@@ -292,7 +300,7 @@ class PageRef(Shape):
 class InstagramAccountOut(Shape):
     """An Instagram professional account. Fields that Facebook didn't send are null."""
 
-    model_config = _example(_ACCOUNT)
+    model_config = example(_ACCOUNT)
 
     id: str
     username: str | None
@@ -352,7 +360,7 @@ class ListingMeta(Shape):
 class ListingOut(Shape):
     """The Instagram accounts that the person let this application use."""
 
-    model_config = _example(_LISTING)
+    model_config = example(_LISTING)
 
     data: list[InstagramAccountOut]
     meta: ListingMeta
@@ -361,7 +369,7 @@ class ListingOut(Shape):
 class DeletionAnswer(Shape):
     """What Meta shows to the person."""
 
-    model_config = _example(
+    model_config = example(
         {
             "url": "http://localhost:8000/auth/facebook/data-deletion/0f3b",
             "confirmation_code": "0f3b",
@@ -375,7 +383,7 @@ class DeletionAnswer(Shape):
 class DeletionStatus(Shape):
     """What became of a deletion request; nothing about whom."""
 
-    model_config = _example(
+    model_config = example(
         {
             "confirmation_code": "0f3b",
             "status": "deleted",
@@ -395,7 +403,7 @@ class DeletionStatus(Shape):
 class Health(Shape):
     """The process is up."""
 
-    model_config = _example({"status": "ok", "version": "0.1.0"})
+    model_config = example({"status": "ok", "version": "0.1.0"})
 
     status: Literal["ok"]
     version: str
@@ -404,6 +412,6 @@ class Health(Shape):
 class Readiness(Shape):
     """Database and keys answer."""
 
-    model_config = _example({"status": "ready"})
+    model_config = example({"status": "ready"})
 
     status: Literal["ready"]

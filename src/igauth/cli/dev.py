@@ -1,5 +1,6 @@
 """`igauth dev`: the service and the offline Facebook in one process, with nothing to configure."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -12,16 +13,22 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from igauth.app import create_app
+from igauth.backends.service_keys import ServiceKeys
 from igauth.bootstrap import Wiring
 from igauth.cli.running import preflight
+from igauth.domain import ServiceScope, utc_now
+from igauth.errors import ServiceKeyInvalid
 from igauth.key_lines import new_key_line, parse_key_lines
 from igauth.observability import configure_logging
 from igauth.sandbox.app import Sandbox, SandboxConfig
+from igauth.security.keyring import KeyRing
 from igauth.settings import FACEBOOK_GRAPH_URL, Settings, SettingsRefused, load
+from igauth.store.database import Database
 from igauth.upkeep.database_faults import DatabaseRefused
 from igauth.upkeep.startup import bring_to_head
 
 STATE = Path(".igauth")
+SERVICE_KEY = STATE / "service-key"
 PORT_VARIABLE = "IGAUTH_DEV_PORT"
 _SANDBOX_PATH = "/sandbox"
 _DATABASE = STATE / "igauth.db"
@@ -48,6 +55,7 @@ def prepare(port: int) -> Iterator[str]:
         _put_aside(_DATABASE)
         yield f"the database did not fit; it lies in {_DATABASE}.old now"
         _open_database(settings)
+    asyncio.run(_make_service_key(settings))
 
 
 def _open_database(settings: Settings) -> None:
@@ -157,21 +165,35 @@ def _sandbox_config(base_url: str) -> SandboxConfig:
 
 
 def _make_keys() -> bool:
-    """Makes the demo's key ring where there is none; True where there was one to put aside.
-
-    A file appears whole or not at all.
-    """
+    """Makes the demo's key ring where there is none; True where there was one to put aside."""
     path = STATE / "keys"
     spoilt = path.exists() and not _are_keys(path)
     if spoilt:
         path.replace(f"{path}.old")
     if not path.exists():
-        fresh = STATE / f"keys.{os.getpid()}"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(new_key_line() + "\n")
-        fresh.rename(path)
+        _write_secret(path, new_key_line())
     return spoilt
+
+
+async def _make_service_key(settings: Settings) -> None:
+    """One service key for the folder's database, kept as long as it opens anything."""
+    database = Database(settings.database_url.get_secret_value())
+    keys = ServiceKeys(KeyRing(settings.keys), database, utc_now)
+    try:
+        await keys.resolve(SERVICE_KEY.read_text().strip())
+    except (FileNotFoundError, UnicodeDecodeError, ServiceKeyInvalid):
+        _write_secret(SERVICE_KEY, await keys.make("igauth dev", tuple(ServiceScope), None))
+    finally:
+        await database.close()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """A file for its owner alone, whole or not at all."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{text}\n")
+    fresh.replace(path)
 
 
 def _are_keys(path: Path) -> bool:

@@ -20,6 +20,8 @@ def dev(port: int, reload: bool) -> None:
     for said in development.prepare(port):
         click.echo(f"igauth dev: {said}")
     click.echo(f"igauth dev: open http://localhost:{port}")
+    bearer = f'"Authorization: Bearer $(cat {development.SERVICE_KEY})"'
+    click.echo(f"igauth dev: curl -H {bearer} http://localhost:{port}/v1/service-key")
     run_server(
         "igauth.cli.dev:create_dev_app", factory=True, host="localhost", port=port, reload=reload
     )

@@ -26,6 +26,7 @@ _PLACES = {
     "status": "people",
     "connections": "support",
     "audit": "support",
+    "service-keys": "service_keys",
     "healthcheck": "serving",
     "openapi": "serving",
 }
@@ -43,7 +44,7 @@ class Commands(click.Group):
         if cmd_name not in _PLACES:
             return None
         family = import_module(f"igauth.cli.{_PLACES[cmd_name]}")
-        command: click.Command = getattr(family, cmd_name)
+        command: click.Command = getattr(family, cmd_name.replace("-", "_"))
         return command
 
 

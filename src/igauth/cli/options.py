@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -73,3 +73,8 @@ def cell(value: Any) -> str:
 def print_data(rows: Sequence[Mapping[str, Any]]) -> None:
     """What `--json` prints, for scripts."""
     click.echo(json.dumps({"data": list(rows)}, ensure_ascii=False, default=str))
+
+
+def iso(instant: datetime | None) -> str | None:
+    """An instant as every answer writes it."""
+    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%SZ}"

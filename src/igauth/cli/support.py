@@ -1,6 +1,6 @@
 """For a support case: `connections list`, `connections show`, `audit`. Never a token."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,12 +80,12 @@ def _shown(found: "FoundConnection", services: "Services") -> dict[str, Any]:
         "granted_scopes": sorted(row.granted_scopes),
         "declined_scopes": sorted(row.declined_scopes),
         "missing_scopes": services.rules.missing_scopes(row),
-        "connected_at": _iso(row.connected_at),
-        "verified_at": _iso(row.verified_at),
-        "token_expires_at": _iso(row.token_expires_at),
-        "data_access_expires_at": _iso(row.data_access_expires_at),
-        "used_at": _iso(row.used_at),
-        "next_check_at": _iso(row.next_check_at),
+        "connected_at": options.iso(row.connected_at),
+        "verified_at": options.iso(row.verified_at),
+        "token_expires_at": options.iso(row.token_expires_at),
+        "data_access_expires_at": options.iso(row.data_access_expires_at),
+        "used_at": options.iso(row.used_at),
+        "next_check_at": options.iso(row.next_check_at),
         "check_failures": row.check_failures,
         "accounts": [{"id": account, "username": name} for account, name in found.accounts],
     }
@@ -111,11 +111,7 @@ def audit(since: timedelta, person: str | None, key: str | None, limit: int, as_
         )
 
     rows = [
-        {name: getattr(event, name) for name in event.__slots__} | {"at": _iso(event.at)}
+        {name: getattr(event, name) for name in event.__slots__} | {"at": options.iso(event.at)}
         for event in with_services(work)
     ]
     options.print_rows(rows, as_json)
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%SZ}"

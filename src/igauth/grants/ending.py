@@ -16,7 +16,7 @@ from igauth.events import trail
 from igauth.grants.revocations import Revocations
 from igauth.security.opaque_tokens import OpaqueTokens, sha256_hex
 from igauth.security.signed_request import SignedRequest
-from igauth.store import audit, connections, pauses, people, sessions, signed_requests
+from igauth.store import audit, connections, links, pauses, people, sessions, signed_requests
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database, Transaction
 from igauth.store.people import SignInRow
@@ -69,16 +69,27 @@ class Ending:
 
         False: it is queued. Raises NotFound where another request was quicker.
         """
-        ended = await self._database.write(lambda tx: self._end_person(tx, person_id))
+        ended = await self._database.write(lambda tx: self._end_person(tx, person_id, None))
         return await self._told(ended)
 
-    async def end_connection(self, row: ConnectionRow) -> tuple[Ended, bool]:
+    async def end_connection(
+        self, row: ConnectionRow, *, actor: str | None = None
+    ) -> tuple[Ended, bool]:
         """Ends one connection; everything, where nothing would be left to sign in with.
 
-        The flag is `end_person`'s. Raises NotFound where another request was quicker.
+        `actor`: the service key that asked for it; None: the person. The flag is `end_person`'s.
+        Raises NotFound where another request was quicker.
         """
-        ended = await self._database.write(lambda tx: self._end_connection(tx, row))
+        ended = await self._database.write(lambda tx: self._end_connection(tx, row, actor))
         return ended, await self._told(ended)
+
+    async def end_user(self, external_id: str, *, disconnect: bool, actor: str) -> bool:
+        """Unlinks one of the operator's users; with `disconnect` the people whom no other user is
+        linked to are erased, in the same transaction. The flag is `end_person`'s."""
+        ended = await self._database.write(
+            lambda tx: self._end_user(tx, external_id, actor, disconnect=disconnect)
+        )
+        return ended is None or await self._told(ended)
 
     async def deauthorize(self, text: str, request: SignedRequest, who: SignInRow) -> None:
         """The person removed the app at Meta: connections `revoked`, sessions ended.
@@ -117,15 +128,30 @@ class Ending:
         told = [await self._revocations.try_now(*each) for each in ended.revocations]
         return all(told)
 
-    def _end_person(self, tx: Transaction, person_id: PersonId) -> Ended:
+    def _end_user(
+        self, tx: Transaction, external_id: str, actor: str, *, disconnect: bool
+    ) -> Ended | None:
+        """None: nobody was erased."""
+        linked = sorted(links.list_people(tx, external_id))
+        for person_id in linked:
+            people.lock(tx, person_id)
+        users = links.list_users(tx, linked)
+        links.remove(tx, external_id)
+        trail.keep(tx, "links.removed", at=self._clock(), actor=actor)
+        alone = [each for each in linked if users[each] == [external_id]] if disconnect else []
+        ended = [self._end_person(tx, person_id, actor) for person_id in alone]
+        queued = tuple(each for one in ended for each in one.revocations)
+        return Ended(everything=True, revocations=queued) if ended else None
+
+    def _end_person(self, tx: Transaction, person_id: PersonId, actor: str | None) -> Ended:
         if not people.lock(tx, person_id):
             raise NotFound("There is nothing to disconnect any more.")
         sign_ins = people.list_sign_ins(tx, person_id)
         queued = self._queue(tx, sign_ins)
-        self._erase_person(tx, person_id, "person.disconnected")
+        self._erase_person(tx, person_id, "person.disconnected", actor)
         return Ended(everything=True, revocations=queued)
 
-    def _end_connection(self, tx: Transaction, row: ConnectionRow) -> Ended:
+    def _end_connection(self, tx: Transaction, row: ConnectionRow, actor: str | None) -> Ended:
         if not people.lock(tx, row.person_id):
             raise NotFound("There is nothing to disconnect any more.")
         own = SignInRow(row.provider, row.app_id, row.subject)
@@ -134,12 +160,12 @@ class Ending:
             each for each in connections.list_for_person(tx, row.person_id) if each.id != row.id
         ]
         if not left or not others:
-            return self._end_person(tx, row.person_id)
+            return self._end_person(tx, row.person_id, actor)
         queued = self._queue(tx, [own])
-        self._end_alone(tx, row)
+        self._end_alone(tx, row, actor)
         return Ended(everything=False, revocations=queued)
 
-    def _end_alone(self, tx: Transaction, row: ConnectionRow) -> None:
+    def _end_alone(self, tx: Transaction, row: ConnectionRow, actor: str | None = None) -> None:
         if not connections.remove(tx, row):
             raise NotFound("There is nothing to disconnect any more.")
         people.remove_sign_in(tx, SignInRow(row.provider, row.app_id, row.subject))
@@ -147,6 +173,7 @@ class Ending:
             tx,
             "connection.disconnected",
             at=self._clock(),
+            actor=actor,
             person=row.person_id,
             connection=row.id,
         )
@@ -233,11 +260,13 @@ class Ending:
             self._erase_person(tx, owner, "person.erased")
         return bool(known or owner)
 
-    def _erase_person(self, tx: Transaction, person_id: PersonId, event: str) -> None:
+    def _erase_person(
+        self, tx: Transaction, person_id: PersonId, event: str, actor: str | None = None
+    ) -> None:
         audit_hash = self._tokens.audit_hash(person_id)
         audit.forget_person(tx, person_id, audit_hash)
         pauses.remove(tx, [f"person:{person_id}"])
-        trail.keep(tx, event, at=self._clock(), person=audit_hash)
+        trail.keep(tx, event, at=self._clock(), actor=actor, person=audit_hash)
         people.remove(tx, person_id)
 
 

@@ -25,11 +25,12 @@ _MOST_READ = 100
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a login is to go, as whoever starts it asks for."""
+    """How a login is to go, as whoever starts it asks for; `connect`: for this connect session."""
 
     return_to: str
     popup: bool = False
     reconnect: str | None = None
+    connect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Attempt:
     cookie_name: str
     code_verifier: str
     session_id: str
+    connect_code: str
 
     def __repr__(self) -> str:
         return f"Attempt({self.signed!r})"
@@ -85,6 +87,7 @@ class Attempts:
             started_at=self._clock(),
             door=self._door,
             begun_under=begun_under,
+            connect=wish.connect,
         )
         verifier = self._tokens.code_verifier(secret, signed.kid)
         name, value = self._cookie_name(signed.state_hash), self._signer.sign(signed)
@@ -121,6 +124,7 @@ class Attempts:
             cookie_name=name,
             code_verifier=self._tokens.code_verifier(signed.secret, signed.kid),
             session_id=self._tokens.session_id(signed.secret, signed.kid),
+            connect_code=self._tokens.connect_code(signed.secret, signed.kid),
         )
 
     def check_age(self, attempt: Attempt) -> None:

@@ -7,21 +7,17 @@ steps after that.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
 
 import structlog
 
 from igauth.background import Background
 from igauth.errors import (
     NOT_KEPT,
-    AccessDenied,
     CodeRejected,
     DatabaseUnavailable,
-    FacebookRefused,
-    FacebookUnavailable,
     IgAuthError,
     NotReady,
     Overloaded,
@@ -30,21 +26,18 @@ from igauth.errors import (
     StateUsed,
 )
 from igauth.events import trail
+from igauth.login.arrivals import Arrival, LoginEnd, code_of
 from igauth.login.attempts import Attempt, Attempts, Wish
+from igauth.login.connecting import ConnectReturns
 from igauth.login.recording import Recorder
 from igauth.login.return_to import ReturnAddresses
 from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
-from igauth.meta.door import Door
-from igauth.meta.errors import GraphError
-from igauth.meta.verdicts import log_failure, login_error
 from igauth.security.opaque_tokens import sha256_hex
 from igauth.store.attempts import Outcome
+from igauth.store.new_logins import IntoSession
 
 _log = structlog.stdlib.get_logger("igauth.login")
-CALLBACK_SECONDS: Final = 15.0
-_LONGEST_CODE: Final = 4_096
-_CANCELLED_BY_DIALOG: Final = "4201"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,58 +62,27 @@ class StartedLogin:
     dropped_cookies: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a browser brings to the callback. Repeated parameters stay visible."""
-
-    states: Sequence[str] = field(repr=False)
-    codes: Sequence[str] = field(repr=False)
-    error: str | None
-    error_code: str | None
-    refused: bool
-    cookies: Mapping[str, str] = field(repr=False)
-    session_id: str | None = field(repr=False)
-    user_agent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LoginEnd:
-    """How a login ended: with a session, or with a failure; where to go; what to clear.
-
-    `counts`: whether it counts towards RATE_LIMIT_LOGIN, as nothing that shows a real attempt.
-    """
-
-    return_to: str
-    popup: bool = False
-    session_id: str | None = field(default=None, repr=False)
-    failure: IgAuthError | None = None
-    spent_cookie: str | None = None
-    counts: bool = False
-
-
 class LoginFlow:
     """The use case: `start` makes an attempt, `complete` ends it."""
 
     def __init__(
         self,
-        door: Door,
         attempts: Attempts,
         addresses: ReturnAddresses,
         spending: Spending,
         recorder: Recorder,
         sessions: Sessions,
+        returns: ConnectReturns,
         background: Background,
-        *,
-        callback_seconds: float = CALLBACK_SECONDS,
     ) -> None:
-        self._door = door
         self._attempts = attempts
         self._addresses = addresses
         self._spending = spending
         self._recorder = recorder
         self._sessions = sessions
+        self._returns = returns
         self._background = background
-        self._callback_seconds = callback_seconds
+        self._door = recorder.door
 
     def start(self, asked: StartWish, cookies: Mapping[str, str]) -> StartedLogin:
         """A new attempt. Raises ReturnToNotAllowed; writes nothing, asks nobody.
@@ -128,6 +90,16 @@ class LoginFlow:
         Idle connections to Meta are opened meanwhile, so that the callback finds them warm.
         """
         wish = Wish(self._addresses.vet(asked.return_to), asked.popup, asked.reconnect)
+        return self._start(wish, asked, cookies)
+
+    def start_connecting(
+        self, session_id: str, return_to: str, prompt: str | None, cookies: Mapping[str, str]
+    ) -> StartedLogin:
+        """An attempt of a connect session, whose address was vetted when that was made."""
+        wish = Wish(return_to, connect=session_id)
+        return self._start(wish, StartWish(prompt=prompt), cookies)
+
+    def _start(self, wish: Wish, asked: StartWish, cookies: Mapping[str, str]) -> StartedLogin:
         begun_under = next(iter(self._sessions.hashes(asked.adding_to)), None)
         attempt = self._attempts.start(wish, begun_under=begun_under, cookies=cookies)
         location = self._door.dialog_address(
@@ -148,6 +120,8 @@ class LoginFlow:
         except IgAuthError as failure:
             return await self._unrecognised(arrival, failure)
         signed = attempt.signed
+        if signed.connect is not None:
+            return await self._returns.complete(signed.connect, attempt, arrival)
         return_to = self._addresses.vet_or_default(signed.return_to)
         try:
             self._attempts.check_age(attempt)
@@ -217,31 +191,22 @@ class LoginFlow:
         return True
 
     async def _log_in(self, attempt: Attempt, arrival: Arrival) -> Outcome:
-        """Code → token → whose it is → what is kept of it, all within the callback's budget."""
-        ends_at = asyncio.get_running_loop().time() + self._callback_seconds
-        code = _code_of(arrival)
-        recording = self._recorder.begin()
-        try:
-            async with asyncio.timeout_at(ends_at):
-                issued = await self._door.exchange(code, attempt.code_verifier)
-                identified = await self._door.identify(issued, recording.findings)
-        except GraphError as error:
-            log_failure(error)
-            raise login_error(error) from None
-        except TimeoutError:
-            raise FacebookUnavailable from None
-        patience_seconds = max(1.0, ends_at - asyncio.get_running_loop().time())
-        return await recording.commit(
-            identified, attempt, arrival, patience_seconds=patience_seconds
+        """What the code is worth, kept: a session comes of it, or an addition."""
+        recorded = await self._recorder.record(
+            code_of(arrival),
+            attempt.code_verifier,
+            self._into(attempt, arrival),
+            reconnect=attempt.signed.reconnect,
         )
+        return Outcome.ADDED if recorded.added else Outcome.COMPLETED
 
-
-def _code_of(arrival: Arrival) -> str:
-    """The code to exchange. Raises what the dialog's answer means (graph-facts 1.5, 1.6)."""
-    if arrival.error == "access_denied" or arrival.error_code == _CANCELLED_BY_DIALOG:
-        raise AccessDenied
-    if arrival.refused or not arrival.codes or not arrival.codes[0]:
-        raise FacebookRefused
-    if len(arrival.codes[0]) > _LONGEST_CODE:
-        raise CodeRejected
-    return arrival.codes[0]
+    def _into(self, attempt: Attempt, arrival: Arrival) -> IntoSession:
+        """The session that the browser gets, in place of the one that it came with."""
+        hashes = self._sessions.hashes(arrival.session_id)
+        return IntoSession(
+            session=self._sessions.prepare(attempt.session_id, arrival.user_agent),
+            state_hash=attempt.signed.state_hash,
+            ended_sessions=hashes,
+            adding_under=hashes if attempt.signed.begun_under in hashes else (),
+            idle_since=self._sessions.idle_since(),
+        )

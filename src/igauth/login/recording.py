@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
 from igauth.domain import (
     Clock,
@@ -12,6 +12,7 @@ from igauth.domain import (
     PersonId,
     Provider,
 )
+from igauth.errors import FacebookUnavailable
 from igauth.events import trail
 from igauth.grants.checks import live_grant
 from igauth.grants.consent import certain_ids, next_consent
@@ -20,24 +21,15 @@ from igauth.grants.vault import Vault
 from igauth.listing.findings import Findings
 from igauth.listing.freshness import Listings, may_list
 from igauth.listing.keeping import Keeping
-from igauth.login.attempts import Attempt
-from igauth.login.sessions import Sessions
 from igauth.meta.door import Door, Identified
+from igauth.meta.errors import GraphError
+from igauth.meta.verdicts import log_failure, login_error
 from igauth.observability import REQUEST_ID
 from igauth.store import logins
-from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow, SealedToken
 from igauth.store.database import Database, Transaction
-from igauth.store.logins import Listed, NewLogin
-
-
-class Visitor(Protocol):
-    """The browser that comes back from Meta."""
-
-    @property
-    def session_id(self) -> str | None: ...
-    @property
-    def user_agent(self) -> str | None: ...
+from igauth.store.logins import Recorded
+from igauth.store.new_logins import IntoLink, IntoSession, Listed, NewLogin
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +43,11 @@ class _Fresh:
     granular: GranularScopes | None
 
 
+CALLBACK_SECONDS: Final = 15.0
+
+
 class Recorder:
-    """Commits logins through one door."""
+    """Turns codes of one door into what is kept of them."""
 
     def __init__(
         self,
@@ -60,23 +55,44 @@ class Recorder:
         vault: Vault,
         keeping: Keeping,
         listings: Listings,
-        sessions: Sessions,
         revocations: Revocations,
         database: Database,
         clock: Clock,
+        *,
+        seconds: float = CALLBACK_SECONDS,
     ) -> None:
+        """`seconds`: for all of it, from the code to the commit (contract §8)."""
         self.door = door
         self.vault = vault
         self.keeping = keeping
         self.listings = listings
-        self.sessions = sessions
         self.revocations = revocations
         self.database = database
         self.clock = clock
+        self._seconds = seconds
 
-    def begin(self) -> "Recording":
-        """For one login: its findings are what the door fills."""
-        return Recording(self, self.listings.new_findings(self.door.provider))
+    async def record(
+        self, code: str, code_verifier: str, into: IntoSession | IntoLink, *, reconnect: str | None
+    ) -> Recorded:
+        """Code → token → whose it is → what is kept of it, all within the callback's budget.
+
+        The code is sent once, whatever comes. Raises what a login ends with (contract §3).
+        """
+        ends_at = asyncio.get_running_loop().time() + self._seconds
+        recording = Recording(self, self.listings.new_findings(self.door.provider))
+        try:
+            async with asyncio.timeout_at(ends_at):
+                issued = await self.door.exchange(code, code_verifier)
+                identified = await self.door.identify(issued, recording.findings)
+        except GraphError as error:
+            log_failure(error)
+            raise login_error(error) from None
+        except TimeoutError:
+            raise FacebookUnavailable from None
+        patience_seconds = max(1.0, ends_at - asyncio.get_running_loop().time())
+        return await recording.commit(
+            identified, into, reconnect=reconnect, patience_seconds=patience_seconds
+        )
 
 
 class Recording:
@@ -89,17 +105,17 @@ class Recording:
     async def commit(
         self,
         identified: Identified,
-        attempt: Attempt,
-        visitor: Visitor,
+        into: IntoSession | IntoLink,
         *,
+        reconnect: str | None,
         patience_seconds: float,
-    ) -> Outcome:
-        """Person, connection, sealed token, listing, session: all of it or nothing.
+    ) -> Recorded:
+        """Person, connection, sealed token, listing, session or link: all of it or nothing.
 
         A listing that needs longer goes on by itself. Raises AccountSwitched, DatabaseUnavailable.
         """
         first = self._first_listing(identified)
-        login = self._login(identified, attempt, visitor, first)
+        login = self._login(identified, into, reconnect, first)
         try:
             recorded = await logins.record(
                 self._by.database, login, patience_seconds=patience_seconds
@@ -107,11 +123,10 @@ class Recording:
         except BaseException:
             identified.discovery.cancel()
             raise
-        event = "connection.added" if recorded.added else "login.completed"
-        trail.say(event, outcome="ok", person=recorded.person_id)
+        trail.say(recorded.event, outcome="ok", person=recorded.person_id)
         if first is None:
             self._by.listings.adopt(recorded.connection_id, identified.discovery, self.findings)
-        return Outcome.ADDED if recorded.added else Outcome.COMPLETED
+        return recorded
 
     def _first_listing(self, identified: Identified) -> Listing | None:
         """The whole listing, if it was as quick as the rest of the login, and well."""
@@ -121,7 +136,11 @@ class Recording:
         return self.findings.listing(self._by.clock())
 
     def _login(
-        self, identified: Identified, attempt: Attempt, visitor: Visitor, first: Listing | None
+        self,
+        identified: Identified,
+        into: IntoSession | IntoLink,
+        reconnect: str | None,
+        first: Listing | None,
     ) -> NewLogin:
         by, now, identity = self._by, self._by.clock(), identified.identity
         grant = live_grant(None, identified.facts, now, upgrade_pending=not identified.long_lived)
@@ -162,13 +181,9 @@ class Recording:
                 stored, now, certain_ids(grant.granular, first)
             ).to_json(),
             listing=listed,
-            session=by.sessions.prepare(attempt.session_id, visitor.user_agent),
-            state_hash=attempt.signed.state_hash,
-            ended_sessions=(hashes := by.sessions.hashes(visitor.session_id)),
-            adding_under=hashes if attempt.signed.begun_under in hashes else (),
-            idle_since=by.sessions.idle_since(now),
+            into=into,
             cancelled_revocations=by.revocations.hashes(identity.subject),
-            reconnect=attempt.signed.reconnect,
+            reconnect=reconnect,
             request_id=REQUEST_ID.get(),
             now=now,
         )

@@ -9,6 +9,7 @@ from igauth.settings import Settings, origin_of
 LONGEST = 1_500
 _LONGEST_ENCODED = 2_200  # it lies in a cookie, and browsers drop those beyond 4096 bytes
 _OWN_PARAMETERS = frozenset({"error", "error_description", "request_id"})
+_CONNECT_PARAMETERS = frozenset({"connect_code", "connect_session", "state", "error", "request_id"})
 _PATH = re.compile(r"/(?![/\\%])[^\x00-\x1f\x7f-\x9f]*")
 _SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("\\", "")
 
@@ -55,6 +56,32 @@ class ReturnAddresses:
         except (ValueError, KeyError):
             pass
         raise ReturnToNotAllowed
+
+
+class ConnectAddresses:
+    """Knows the addresses that a connect session may return to (contract §11): origin and path,
+    compared without the query; any path of the front ends where none are set."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls = frozenset(settings.connect_return_urls)
+        self._origins = frozenset(settings.allowed_origins)
+
+    def vet(self, return_to: str) -> str:
+        """The address as a header can carry it. Raises ReturnToNotAllowed."""
+        try:
+            origin, parts = origin_of(return_to), urlsplit(return_to)
+        except (ValueError, KeyError):
+            raise ReturnToNotAllowed from None
+        url = in_ascii(return_to)
+        allowed = (
+            f"{origin}{parts.path or '/'}" in self._urls
+            if self._urls
+            else (origin in self._origins)
+        )
+        own = _CONNECT_PARAMETERS.isdisjoint(name for name, _ in _query(return_to))
+        if not (allowed and own) or len(return_to) > LONGEST or len(url) > _LONGEST_ENCODED:
+            raise ReturnToNotAllowed
+        return url
 
 
 def in_ascii(url: str) -> str:

@@ -14,7 +14,7 @@ from igauth.settings import Settings
 from igauth.store import attempts, views
 from igauth.store import sessions as store
 from igauth.store.database import Database, Transaction
-from igauth.store.logins import NewSession
+from igauth.store.new_logins import NewSession
 from igauth.store.people import PersonRow
 from igauth.store.sessions import SessionRow
 from igauth.store.views import Viewed
@@ -146,14 +146,14 @@ class Sessions:
         if not store.remove(tx, viewer.person.id, session_id):
             raise NotFound("You have no session of this id.")
 
-    def idle_since(self, now: datetime) -> datetime:
+    def idle_since(self) -> datetime:
         """Who wasn't seen since then has no live session."""
-        return now - self._idle
+        return self._now()[1]
 
     def _now(self) -> tuple[datetime, datetime]:
         """Now, and the moment since when a live session was seen."""
         now = self._clock()
-        return now, self.idle_since(now)
+        return now, now - self._idle
 
     async def _touch(self, row: SessionRow, newest: SessionHash, now: datetime) -> None:
         """Notes that a session was seen, at most every five minutes."""

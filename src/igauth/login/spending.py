@@ -92,6 +92,11 @@ class Spending:
             del self._running[state_hash]
             running.ended.set_result(turn.outcome)
 
+    async def note(self, attempt: Attempt, outcome: Outcome) -> None:
+        """How the attempt ended, for who waits elsewhere; a login notes it in its own commit."""
+        state_hash = attempt.signed.state_hash
+        await self._database.write(lambda tx: store.finish(tx, state_hash, outcome))
+
     async def _spend(self, attempt: Attempt, lease: Lease) -> bool:
         state_hash, forgotten_at = attempt.signed.state_hash, self._attempts.forgotten_at(attempt)
 

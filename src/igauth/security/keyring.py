@@ -23,6 +23,11 @@ class Purpose(StrEnum):
     CONFIRMATION_CODE = "confirmation-code"
     AUDIT_HASH = "audit-hash"
     SUBJECT_HASH = "subject-hash"
+    SERVICE_KEY = "service-key"
+    CONNECT_LINK = "connect-link"
+    CONNECT_CODE = "connect-code"
+    CONNECT_CODE_HASH = "connect-code-hash"
+    HANDOFF_CODE = "handoff-code"
     CHECK = "key-check"
 
 

@@ -37,6 +37,19 @@ class OpaqueTokens:
         """The id of the session that this login attempt makes: always the same for one attempt."""
         return _base64url(self._ring.mac(Purpose.SESSION_ID, attempt_secret.encode(), kid))
 
+    def connect_code(self, attempt_secret: str, kid: str) -> str:
+        """The connect code that this attempt brings back: always the same for one attempt."""
+        raw = self._ring.mac(Purpose.CONNECT_CODE, attempt_secret.encode(), kid)
+        return f"igcc_{_base64url(raw)}"
+
+    def keyed_hash(self, purpose: Purpose, text: str) -> str:
+        """What the database keeps of a link or code, under the newest key."""
+        return self._ring.mac(purpose, text.encode()).hex()
+
+    def keyed_hashes(self, purpose: Purpose, text: str) -> tuple[str, ...]:
+        """The hashes that it may be kept under, one for each key."""
+        return tuple(self._ring.mac(purpose, text.encode(), kid).hex() for kid in self._ring)
+
     def session_hash(self, session_id: str) -> SessionHash:
         """What the database keeps of a session id, under the newest key."""
         return self._hash(session_id, self._ring.newest)

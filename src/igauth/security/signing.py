@@ -25,7 +25,8 @@ class BadSignature(Exception):
 class SignedAttempt:
     """What a login attempt's cookie says. `secret` is the attempt's own; `kid` derives from it.
 
-    `begun_under`: keyed hash of the session to whose person something is to be added.
+    `begun_under`: keyed hash of the session to whose person something is to be added. `connect`:
+    the connect session that it was started for (contract §11); None: a login.
     """
 
     state_hash: str
@@ -37,6 +38,7 @@ class SignedAttempt:
     started_at: datetime
     door: str = Provider.FACEBOOK
     begun_under: str | None = None
+    connect: str | None = None
 
     def __repr__(self) -> str:
         return f"SignedAttempt(started_at={self.started_at.isoformat()})"
@@ -66,6 +68,7 @@ class AttemptSigner:
                     "c": attempt.reconnect,
                     "d": attempt.door,
                     "u": attempt.begun_under,
+                    "n": attempt.connect,
                     "t": int(attempt.started_at.timestamp() * 1000),
                 }
             )
@@ -84,6 +87,7 @@ class AttemptSigner:
                 reconnect=fields["c"],
                 door=fields["d"],
                 begun_under=fields["u"],
+                connect=fields["n"],
                 started_at=datetime.fromtimestamp(fields["t"] / 1000, UTC),
             )
         except (BadData, KeyError, TypeError, ValueError, OverflowError):

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
 
     COMPLETED = "completed"
     ADDED = "added"
+    PARKED = "parked"
     FAILED = "failed"
 
 
@@ -55,7 +56,7 @@ def lease(state_hash: str) -> Lease:
 
 
 def finish(tx: Transaction, state_hash: str, outcome: Outcome) -> None:
-    """The login of this state has ended without a session."""
+    """The attempt of this state has ended so, without a session."""
     statement = update(SpentState).where(SpentState.state_hash == state_hash)
     tx.execute(statement.values(outcome=outcome.value, **FREED))
 

@@ -252,6 +252,11 @@ def remove(tx: Transaction, row: ConnectionRow) -> bool:
     return bool(tx.execute(delete(Connection).where(Connection.id == row.id)).rowcount)
 
 
+def mark_used(tx: Transaction, connection_id: ConnectionId, now: datetime) -> None:
+    """A backend took the token."""
+    tx.execute(update(Connection).where(Connection.id == connection_id).values(used_at=now))
+
+
 def mark_due(tx: Transaction, ids: Sequence[ConnectionId], now: datetime) -> None:
     """Makes these connections due at once."""
     tx.execute(update(Connection).where(Connection.id.in_(ids)).values(next_check_at=now))

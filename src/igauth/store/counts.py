@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from igauth.domain import ConnectionStatus
 from igauth.store.database import Transaction
@@ -30,6 +30,20 @@ def connections_by_status(
         ConnectionStatus.CHECKPOINT_REQUIRED: counted.get(ConnectionStatus.CHECKPOINT_REQUIRED, 0),
         ConnectionStatus.REVOKED: counted.get(ConnectionStatus.REVOKED, 0),
     }
+
+
+def is_in_state(status: ConnectionStatus, *, now: datetime, soon: datetime) -> ColumnElement[bool]:
+    """Whether a connection is in this state; dates as above."""
+    live, ends = Connection.status.in_([each.value for each in _LIVE]), Connection.ends_at
+    match status:
+        case ConnectionStatus.ACTIVE:
+            return and_(live, or_(ends.is_(None), ends > soon))
+        case ConnectionStatus.EXPIRING:
+            return and_(live, ends > now, ends <= soon)
+        case ConnectionStatus.RECONNECT_REQUIRED:
+            return or_(Connection.status == status.value, and_(live, ends <= now))
+        case _:
+            return Connection.status == status.value
 
 
 def oldest_check(tx: Transaction) -> datetime | None:

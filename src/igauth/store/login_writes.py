@@ -1,11 +1,12 @@
 """The writes of a login, for each kind of login: sent together, with one set of parameters."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, union_all, update
 
-from igauth.store import listings
+from igauth.store import connect_sessions, links, listings
 from igauth.store.connections import Grant, SealedToken
 from igauth.store.leases import FREED
 from igauth.store.models import (
@@ -29,6 +30,8 @@ class Kind(StrEnum):
     AGAIN = "again"
     ADDED = "added"
     ADDED_SIGN_IN = "added_sign_in"
+    ALONE = "alone"
+    """The person is made for this connection, and nothing signs them in."""
 
 
 _ADD_PERSON: Final = insert(Person).values(
@@ -106,24 +109,29 @@ _AUDIT: Final = insert(AuditEvent).values(
     outcome="ok",
     person=parameter("person_id"),
     connection=parameter("connection_id"),
-    **given("event", "request_id"),
+    **given("event", "actor", "request_id"),
 )
 _PERSON: Final[dict[Kind, tuple[Any, ...]]] = {
     Kind.FIRST: (_ADD_PERSON, _ADD_SIGN_IN),
     Kind.AGAIN: (_GREET_PERSON,),
     Kind.ADDED: (),
     Kind.ADDED_SIGN_IN: (_ADD_SIGN_IN,),
+    Kind.ALONE: (_ADD_PERSON,),
 }
 _SESSION: Final = (_END_SESSIONS, _ADD_SESSION)
+_LINK: Final = (links.ADD, *connect_sessions.COMPLETE)
 _LISTING: Final = (listings.SAVE, listings.REMOVE_GONE, listings.SAVE_ACCOUNTS)
-WRITES: Final = {
-    (kind, is_listed): Together(
+
+
+@lru_cache
+def writes(kind: Kind, *, is_link: bool, is_listed: bool) -> Together:
+    """All of them. `is_link`: it ends in a link, not in a session (contract §11)."""
+    makes_session = kind in (Kind.FIRST, Kind.AGAIN)
+    return Together(
         *_PERSON[kind],
         InBoth(_save_connection),
         *(_LISTING if is_listed else ()),
-        *(_SESSION if kind in (Kind.FIRST, Kind.AGAIN) else ()),
-        *(_FINISH, _CANCEL, _AUDIT),
+        *(_SESSION if makes_session and not is_link else ()),
+        *(_LINK if is_link else (_FINISH,)),
+        *(_CANCEL, _AUDIT),
     )
-    for kind in Kind
-    for is_listed in (False, True)
-}

@@ -302,6 +302,107 @@ class Turn(Leased, Base):
     name: Mapped[str] = mapped_column(primary_key=True)
 
 
+class ServiceKey(Base):
+    """A key of the operator's own servers. `key_hash` covers secret, id, scopes and end, under the
+    ring's key `kid`; `ends_early_at` can only shorten what `expires_at` allows (contract §11)."""
+
+    __tablename__ = "service_keys"
+    __table_args__ = (Index(None, "kid", "id"),)
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    name: Mapped[str]
+    scopes: Mapped[list[str]]
+    key_hash: Mapped[str]
+    kid: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    ends_early_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class Link(Base):
+    """An operator's user and a person of ours; each may have many of the other."""
+
+    __tablename__ = "links"
+    __table_args__ = (Index(None, "person_id"),)
+
+    external_id: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+    )
+    linked_at: Mapped[datetime]
+
+
+class ConnectSession(Base):
+    """An operator's wish that one of its users connects something, by a link.
+
+    `expires_at`: until when the link opens a dialog, and once a browser came back, until when its
+    code lies here. A session that is neither `completed` nor `failed` by then has expired.
+    """
+
+    __tablename__ = "connect_sessions"
+    __table_args__ = (
+        _one_of("provider", Provider),
+        Index(None, "external_id", "created_at"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    link_hash: Mapped[str] = mapped_column(unique=True)
+    external_id: Mapped[str]
+    provider: Mapped[str]
+    return_to: Mapped[str]
+    prompt: Mapped[str | None]
+    reconnect: Mapped[str | None]
+    state: Mapped[str | None]
+    status: Mapped[str]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    connection_id: Mapped[str | None]
+
+
+class ParkedCode(Leased, Base):
+    """What one consent of a connect session brought: the sealed code, until it is exchanged.
+
+    `sealed_code` null: it was taken or destroyed, and `error` tells how that ended, null while
+    whoever took it is alive or where it ended well. The columns beside it say whose it is.
+    """
+
+    __tablename__ = "parked_codes"
+    __table_args__ = (
+        Index(None, "connect_session_id"),
+        Index(None, "kid", "id"),
+        _one_of("provider", Provider),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    connect_session_id: Mapped[str] = mapped_column(
+        ForeignKey("connect_sessions.id", ondelete="CASCADE")
+    )
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    provider: Mapped[str]
+    app_id: Mapped[str]
+    external_id: Mapped[str]
+    sealed_code: Mapped[str | None]
+    kid: Mapped[str | None]
+    error: Mapped[str | None]
+    parked_at: Mapped[datetime]
+
+
+class Handoff(Base):
+    """A code by which a front end hands its person over to the operator's server, once."""
+
+    __tablename__ = "handoffs"
+    __table_args__ = (Index(None, "expires_at"), Index(None, "person_id"))
+
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
+
+
 class AuditEvent(Base):
     """A security event: who (`actor`) did what to whose grant.
 

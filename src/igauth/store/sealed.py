@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import func, literal, select, update
 
 from igauth.domain import ConnectionStatus, Provider
+from igauth.store import service_keys
 from igauth.store.connections import UNREADABLE
 from igauth.store.database import Transaction
-from igauth.store.models import Connection, KeyCheck, Revocation
+from igauth.store.models import Connection, KeyCheck, ParkedCode, Revocation
 from igauth.store.revocations import NEVER
 from igauth.store.statements import InBoth
 
@@ -61,6 +62,14 @@ SEALED: Final = (
         given_up={"kid": None, "next_attempt_at": NEVER},
         taken_up={},
     ),
+    SealedColumn(
+        ParkedCode,
+        ParkedCode.sealed_code,
+        ParkedCode.kid,
+        (ParkedCode.provider, ParkedCode.app_id, ParkedCode.external_id),
+        given_up={"kid": None},
+        taken_up={},
+    ),
 )
 _DUE_AGAIN: Final = {Connection: "next_check_at", Revocation: "next_attempt_at"}
 _NOTE_KEY = InBoth(lambda _, insert: insert(KeyCheck).on_conflict_do_nothing())
@@ -82,9 +91,11 @@ def add_check_value(tx: Transaction, kid: str, value: str, now: datetime) -> Non
     _NOTE_KEY.execute(tx, {"kid": kid, "check_value": value, "first_seen_at": now})
 
 
-def kids_in_use(tx: Transaction) -> frozenset[str]:
-    """Ids of the keys under which readable values lie: one look into an index for each."""
-    return frozenset(kid for column in SEALED for kid in _kids_of(tx, column))
+def kids_in_use(tx: Transaction, now: datetime) -> frozenset[str]:
+    """Ids of the keys under which readable values, or the hashes of live service keys, lie: one
+    look into an index for each."""
+    found = {kid for column in SEALED for kid in _kids_of(tx, column)}
+    return frozenset(found | service_keys.kids_of_live(tx, now))
 
 
 def list_sealed(
@@ -113,7 +124,7 @@ def take_up(
     tx: Transaction, column: SealedColumn, row: SealedRow, *, kid: str, now: datetime
 ) -> bool:
     """A value that was given up can be opened again: its key came back. Due at once."""
-    due = {_DUE_AGAIN[column.table]: now}
+    due = {_DUE_AGAIN[column.table]: now} if column.table in _DUE_AGAIN else {}
     return _replace(tx, column, row, {column.kid.key: kid, **column.taken_up, **due})
 
 

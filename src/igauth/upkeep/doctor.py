@@ -13,6 +13,7 @@ from igauth.store.database import Database
 from igauth.upkeep.database_faults import DatabaseRefused, check_address
 from igauth.upkeep.findings import Finding, not_well, setting_warnings, warning, well
 from igauth.upkeep.proxy_check import check_proxy
+from igauth.upkeep.service_key_warnings import service_key_warnings
 from igauth.upkeep.startup import check_database, check_keys
 
 
@@ -94,8 +95,11 @@ async def examine(
     `facebook` is None where that door is closed.
     """
     yield well("settings", "complete and safe")
-    yield await _database(database, settings)
+    stored = await _database(database, settings)
+    yield stored
     yield await _keys(database, settings, clock)
+    for finding in await service_key_warnings(database, clock) if stored.well else ():
+        yield finding
     if facebook is not None:
         yield await _app(facebook, settings)
         yield _version(settings, facebook)

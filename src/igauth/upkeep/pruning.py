@@ -13,12 +13,23 @@ import structlog
 from igauth.background import Background
 from igauth.domain import Clock
 from igauth.errors import NOT_KEPT
-from igauth.store import attempts, audit, leases, pauses, sessions, signed_requests, turns
+from igauth.store import (
+    attempts,
+    audit,
+    connect_sessions,
+    handoffs,
+    leases,
+    pauses,
+    sessions,
+    signed_requests,
+    turns,
+)
 from igauth.store.database import Database, Transaction
 
 _log = structlog.stdlib.get_logger("igauth.pruning")
 BATCH: Final = 500
 _KEEP_AUDIT: Final = timedelta(days=90)
+_KEEP_CONNECT_SESSIONS: Final = timedelta(days=1)
 _KEEP_PAUSES: Final = timedelta(hours=1)
 _BREATH_SECONDS: Final = 0.05
 _LOG_RETRY_SECONDS: Final = 1.0
@@ -52,6 +63,13 @@ class Pruning:
         return (
             partial(sessions.prune, now=now, limit=BATCH),
             partial(attempts.prune, now=now, limit=BATCH),
+            partial(
+                connect_sessions.prune,
+                now=now,
+                before=now - _KEEP_CONNECT_SESSIONS,
+                limit=BATCH,
+            ),
+            partial(handoffs.prune, now=now, limit=BATCH),
             partial(pauses.prune, before=now - _KEEP_PAUSES, limit=BATCH),
             partial(audit.prune, before=now - _KEEP_AUDIT, limit=BATCH),
         )

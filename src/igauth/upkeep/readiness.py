@@ -75,7 +75,7 @@ class Readiness:
     async def _examine(self) -> None:
         if why := await self.watch():
             raise NotReady(why)
-        if await key_faults(self._database, self._ring):
+        if await key_faults(self._database, self._ring, self._clock):
             raise NotReady("The keys of this program do not fit the database.")
         await self._try_to_keep()
 

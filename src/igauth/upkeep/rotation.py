@@ -62,7 +62,7 @@ class KeyRotation:
     def _conclude(self, tx: Transaction, report: Rotation) -> frozenset[str]:
         outcome = f"resealed {report.resealed}, unreadable {report.unreadable}"
         trail.keep(tx, "keys.rotated", at=self._clock(), outcome=outcome, actor="command")
-        return sealed.kids_in_use(tx)
+        return sealed.kids_in_use(tx, self._clock())
 
     async def _rotate_all(
         self, column: SealedColumn, kid: str | None, report: Rotation, *, drop: bool

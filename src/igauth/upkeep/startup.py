@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 
 from igauth.domain import Clock
 from igauth.security.keyring import KeyRing
@@ -69,7 +71,7 @@ async def check_keys(
     that is new to this database.
     """
     with _told():
-        known, needed = await database.read(_kids)
+        known, needed = await database.read(partial(_kids, now=clock()))
     faults = [*_changed(ring, known), *([] if rotating else _lacking(ring, needed))]
     if faults:
         raise SettingsRefused(faults)
@@ -83,13 +85,13 @@ async def check_keys(
         await database.write(note)
 
 
-def _kids(tx: Transaction) -> tuple[dict[str, str], frozenset[str]]:
-    return sealed.check_values(tx), sealed.kids_in_use(tx)
+def _kids(tx: Transaction, now: datetime) -> tuple[dict[str, str], frozenset[str]]:
+    return sealed.check_values(tx), sealed.kids_in_use(tx, now)
 
 
-async def key_faults(database: Database, ring: KeyRing) -> list[Fault]:
+async def key_faults(database: Database, ring: KeyRing, clock: Clock) -> list[Fault]:
     """What is wrong with this ring for this database. Raises DatabaseUnavailable."""
-    known, needed = await database.read(_kids)
+    known, needed = await database.read(partial(_kids, now=clock()))
     return [*_changed(ring, known), *_lacking(ring, needed)]
 
 

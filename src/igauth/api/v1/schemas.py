@@ -1,0 +1,152 @@
+"""Shapes of `/v1`: what the operator's servers send, with nothing unknown in it, and what they
+get."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from igauth.api.schemas import (
+    ConnectionOut,
+    InstagramAccountOut,
+    Instant,
+    ListingMeta,
+    Shape,
+    example,
+)
+from igauth.api.v1.deps import ExternalId, Line
+from igauth.domain import Provider, ServiceScope
+from igauth.store.connect_sessions import ConnectStatus
+
+_LONGEST_CODE = 256
+_Uuid = Annotated[Line, Field(min_length=1, max_length=64)]
+_Code = Annotated[Line, Field(min_length=1, max_length=_LONGEST_CODE, repr=False)]
+
+
+class Asked(BaseModel):
+    """Base of what is sent: nothing unknown, nothing of another kind."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ConnectSessionIn(Asked):
+    """What a connect session is to be."""
+
+    external_id: ExternalId
+    return_to: str
+    provider: Literal["facebook", "instagram"] | None = None
+    prompt: Literal["select", "reauthorize"] | None = None
+    reconnect: _Uuid | None = None
+    state: Annotated[Line, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, repr=False
+    )
+
+
+class CompleteIn(Asked):
+    """The code that the browser brought back, and the user of your own session."""
+
+    connect_code: _Code
+    external_id: ExternalId
+
+
+class RedeemIn(Asked):
+    """A hand-off code, and the user to link, if any."""
+
+    code: _Code
+    external_id: ExternalId | None = None
+
+
+class NewConnectSessionOut(Shape):
+    """A connect session that was just made; its link is told this once."""
+
+    id: str
+    url: str
+    status: ConnectStatus
+    expires_at: Instant
+
+
+class ConnectSessionOut(Shape):
+    """How far a connect session has come; `error`: why it failed."""
+
+    id: str
+    status: ConnectStatus
+    error: str | None
+    expires_at: Instant
+
+
+class LinkedConnectionOut(ConnectionOut):
+    """A connection, and your users who are linked to it."""
+
+    external_ids: list[str]
+
+
+class NextPage(Shape):
+    """Where the next page begins: `after` of the next request; null: this was the last."""
+
+    next: str | None
+
+
+class LinkedConnectionsOut(Shape):
+    """A page of connections."""
+
+    data: list[LinkedConnectionOut]
+    meta: NextPage
+
+
+class TokenIn(Asked):
+    """Whose token, by which connection if that matters, and what for."""
+
+    external_id: ExternalId
+    connection_id: _Uuid | None = None
+    purpose: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+
+
+class TokenOut(Shape):
+    """A token to act with now; the proof is good for five minutes (null at Instagram's door)."""
+
+    access_token: str = Field(repr=False)
+    token_type: Literal["Bearer"]
+    provider: Provider
+    expires_at: Instant | None
+    scopes: list[str]
+    missing_scopes: list[str]
+    appsecret_proof: str | None = Field(repr=False)
+    appsecret_time: int | None
+    proof_expires_at: Instant | None
+    graph_url: str
+    instagram_account_id: str
+    connection_id: str
+
+
+class CompletedOut(Shape):
+    """What a user connected, and the accounts that it reaches."""
+
+    external_id: str
+    connection: LinkedConnectionOut
+    data: list[InstagramAccountOut]
+    meta: ListingMeta
+
+
+class NamedPerson(Shape):
+    """Whom a hand-off named."""
+
+    id: str
+    name: str | None
+
+
+class HandoffOut(Shape):
+    """The person of a front end's session, and what they have connected."""
+
+    person: NamedPerson
+    connections: list[LinkedConnectionOut]
+
+
+class ServiceKeyOut(Shape):
+    """What a service key may do, and until when."""
+
+    model_config = example(
+        {"name": "worker", "scopes": ["read", "tokens"], "expires_at": "2027-11-23T12:00:00Z"}
+    )
+
+    name: str
+    scopes: list[ServiceScope]
+    expires_at: Instant | None
