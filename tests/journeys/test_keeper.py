@@ -218,7 +218,7 @@ async def test_a_renewal_never_resurrects(stage: Stage, browser: Browser) -> Non
 
     with pytest.raises(NotFound):
         await stage.services.checks.verify(stale)
-    await stage.services.checks.renew(stale)
+    await stage.services.checks.renew(stale, [])
 
     assert [await stage.count("people"), await stage.count("connections")] == [0, 0]
 

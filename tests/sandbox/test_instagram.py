@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from igauth.sandbox.app import Sandbox, SandboxConfig
-from igauth.sandbox.control.faults import ENDPOINTS, PRESETS
+from igauth.sandbox.control.faults import ENDPOINTS, PRESET_MENU
 from igauth.sandbox.control.instagram import ACTIONS
 from igauth.sandbox.world.instagram import CAST
 from igauth.security.signed_request import parse_signed_request
@@ -376,7 +376,7 @@ async def test_each_call_can_be_struck(
     assert (await answers[endpoint]()).status_code == 599
 
 
-@pytest.mark.parametrize("name", [each for each in PRESETS if each.startswith("instagram_")])
+@pytest.mark.parametrize("name", PRESET_MENU["Instagram Login"])
 async def test_presets_of_this_door(facebook: Facebook, name: str) -> None:
     """Each strikes some call of a login."""
     facebook.sandbox.faults.preset(name)

@@ -17,6 +17,7 @@ import structlog
 from igauth.background import Background
 from igauth.errors import (
     AccessDenied,
+    AppAccessMissing,
     CodeRejected,
     DatabaseUnavailable,
     FacebookRefused,
@@ -35,6 +36,7 @@ from igauth.login.sessions import Sessions
 from igauth.login.spending import Spending
 from igauth.meta.door import Door
 from igauth.meta.errors import GraphError
+from igauth.meta.meanings import lacks_role
 from igauth.meta.verdicts import log_failure, login_error
 from igauth.security.opaque_tokens import sha256_hex
 from igauth.store.attempts import Outcome
@@ -76,6 +78,7 @@ class Arrival:
     error: str | None
     error_code: str | None
     refused: bool
+    error_description: str | None = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)
     session_id: str | None = field(repr=False)
     user_agent: str | None
@@ -235,7 +238,11 @@ class LoginFlow:
 
 
 def _code_of(arrival: Arrival) -> str:
-    """The code to exchange. Raises what the dialog's answer means (graph-facts 1.5, 1.6)."""
+    """The code to exchange. Raises what the dialog's answer means (graph-facts 1.5, 1.6), whose
+    "access denied" may be Instagram's own refusal (instagram-login-facts 2.5).
+    """
+    if lacks_role(arrival.error_description or ""):
+        raise AppAccessMissing
     if arrival.error == "access_denied" or arrival.error_code == _CANCELLED_BY_DIALOG:
         raise AccessDenied
     if arrival.refused or not arrival.codes or not arrival.codes[0]:
