@@ -108,7 +108,7 @@ async def test_a_killed_keeper_leaves_the_rest_to_others(
     await seed_due(stage, BATCH + 15)
     reached = asyncio.Event()
 
-    async def stuck(_row: ConnectionRow) -> ConnectionStatus:
+    async def stuck(_row: ConnectionRow, *_held: object) -> ConnectionStatus:
         reached.set()
         return await asyncio.Future()
 
