@@ -118,10 +118,8 @@ async def test_three_accounts_here_and_pages_there(stage: Stage, browser: Browse
     assert again.keys() == names.keys()
     asked = [call.person for call in stage.sandbox.calls.of("instagram_me")]
     assert sorted(filter(None, asked)) == ["ceramics", "market", "studio"]
-    assert all(
-        (await browser.get(f"/me/instagram-accounts/{each['id']}")).json() == each
-        for each in again.values()
-    )
+    for each in again.values():
+        assert (await browser.get(f"/me/instagram-accounts/{each['id']}")).json() == each
 
 
 async def test_the_living_connection_comes_first(stage: Stage, browser: Browser) -> None:
@@ -253,7 +251,7 @@ async def test_the_picture_of_this_doors_account(stage: Stage, browser: Browser)
 
     assert answer.status_code == 302
     assert answer.headers["location"].startswith(
-        "http://facebook.test:9000/_pictures/17841490000000004"
+        "http://facebook.test:9000/instagram/_pictures/17841490000000004"
     )
 
 

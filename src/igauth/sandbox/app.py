@@ -156,6 +156,7 @@ def _routes(state: State, callbacks: Callbacks) -> ASGIApp:
         Route("/dialog/oauth", dialog, methods=_PAGE),
         Route("/{version}/dialog/oauth", dialog, methods=_PAGE),
         Route("/instagram/oauth/authorize", AuthorizePage(state, pages).__call__, methods=_PAGE),
+        Route("/instagram/_pictures/{name}", front.picture),
         Route("/instagram/{path:path}", InstagramHosts(state).__call__, methods=_METHODS),
         Route("/{path:path}", front.anything, methods=_METHODS),
     ]

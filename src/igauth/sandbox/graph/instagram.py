@@ -246,7 +246,9 @@ class InstagramHosts:
 
     def _picture(self, account: Account) -> str:
         node = account.user_id or account.id
-        return picture_link(self.state.config.pictures, node, self.state.clock.unix())
+        return picture_link(
+            f"{self.state.config.pictures}/instagram", node, self.state.clock.unix()
+        )
 
     def _nothing(self, asked: GraphRequest, _is_form: bool) -> Answer:
         return _dressed(failure(unknown_path("/" + "/".join(asked.path)), asked.version))
