@@ -161,10 +161,10 @@ async def open_examination(
     lanes = _lanes(settings, wiring)
     new_client = _clients(lanes, wiring, None, lambda _: None)
     try:
-        facebook = None
-        if settings.facebook_open:
-            facebook = FacebookDoor.of(settings, new_client, wiring.clock)
-        yield examine(settings, database, facebook, wiring.clock)
+        doors = {
+            each: _DOORS[each](settings, new_client, wiring.clock) for each in settings.open_doors
+        }
+        yield examine(settings, database, doors, wiring.clock)
     finally:
         await lanes.aclose()
         await database.close()
