@@ -10,7 +10,7 @@ import pytest
 
 from igauth.store import migrations
 from tests.postgres import PostgresServer, postgres_server
-from tests.stage import Browser, Stage, make_settings, open_stage
+from tests.stage import Browser, Stage, instagram_pair, make_settings, open_stage
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +18,7 @@ def no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No setting of this machine, and no `.env`, reaches a test."""
     os.chdir(tmp_path_factory.mktemp("work"))
     for name in list(os.environ):
-        if name.startswith(("FACEBOOK_", "SESSION_", "RATE_LIMIT_")) or name in {
+        if name.startswith(("FACEBOOK_", "INSTAGRAM_", "SESSION_", "RATE_LIMIT_")) or name in {
             "BASE_URL",
             "DATABASE_URL",
             "KEYS",
@@ -77,6 +77,13 @@ def database_url(
 async def stage(database_url: str) -> AsyncGenerator[Stage]:
     """Service and sandbox on a fresh database."""
     async with open_stage(make_settings(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def two_doors(database_url: str) -> AsyncGenerator[Stage]:
+    """The same with both doors open."""
+    async with open_stage(make_settings(database_url, **instagram_pair())) as opened:
         yield opened
 
 

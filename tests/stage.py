@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from igauth.app import create_app
 from igauth.bootstrap import Services, Wiring
-from igauth.domain import ConnectionId, ServiceScope
+from igauth.domain import ConnectionId, Provider, ServiceScope
 from igauth.meta.calls import Budgets
 from igauth.sandbox.app import Sandbox, SandboxConfig
+from igauth.sandbox.control.calls import DIALOGS
 from igauth.settings import RootKey, Settings, load
 from igauth.store import connections
 from igauth.store.connections import ConnectionRow
@@ -31,6 +32,7 @@ from igauth.store.database import Database, Transaction
 BASE_URL = "http://localhost:8000"
 SECURE_URL = "https://connect.example.test"
 FACEBOOK = "http://facebook.test:9000"
+INSTAGRAM = f"{FACEBOOK}/instagram"
 FRONTEND = "http://localhost:5173"
 KEY = RootKey("k1", bytes(range(7, 39)))
 OLDER_KEY = RootKey("k0", bytes(range(100, 132)))
@@ -66,6 +68,17 @@ def make_settings(database_url: str, **overrides: Any) -> Settings:
     return load(Settings, **(values | overrides))
 
 
+def instagram_pair() -> dict[str, Any]:
+    """The settings that open the second door, at the same sandbox."""
+    return {
+        "instagram_client_id": SandboxConfig().instagram_app_id,
+        "instagram_client_secret": SecretStr(SandboxConfig().instagram_app_secret),
+        "instagram_authorize_url": INSTAGRAM,
+        "instagram_token_url": INSTAGRAM,
+        "instagram_graph_url": INSTAGRAM,
+    }
+
+
 @dataclass
 class Browser:
     """A person's browser: one cookie jar, no redirects followed but those it is told to."""
@@ -84,9 +97,9 @@ class Browser:
             method, self.base_url + path, headers={k: v for k, v in named.items() if v}
         )
 
-    async def start(self, **query: str) -> httpx.Response:
+    async def start(self, *, door: str = "facebook", **query: str) -> httpx.Response:
         """Begins a login: 302 to the dialog."""
-        return await self.http.get(f"{self.base_url}/auth/facebook", params=query)
+        return await self.http.get(f"{self.base_url}/auth/{door}", params=query)
 
     async def consent(
         self, dialog: str, person: str = "ada", decision: str = "continue", **form: Any
@@ -97,10 +110,16 @@ class Browser:
         return answer.headers["location"].partition("#")[0]
 
     async def approach(
-        self, person: str = "ada", *, decision: str = "continue", form: Any = None, **query: str
+        self,
+        person: str = "ada",
+        *,
+        door: str = "facebook",
+        decision: str = "continue",
+        form: Any = None,
+        **query: str,
     ) -> str:
         """A login up to the callback's address, which the browser has yet to visit."""
-        started = await self.start(**query)
+        started = await self.start(door=door, **query)
         assert started.status_code == 302, started.text
         return await self.consent(started.headers["location"], person, decision, **(form or {}))
 
@@ -109,6 +128,12 @@ class Browser:
     ) -> httpx.Response:
         """A whole login; returns the callback's answer."""
         return await self.http.get(await self.approach(person, form=form, **query))
+
+    async def connect(
+        self, account: str = "bakery", *, form: Any = None, **query: str
+    ) -> httpx.Response:
+        """A whole login at the second door."""
+        return await self.log_in(account, form=form, door="instagram", **query)
 
     async def user(self) -> dict[str, Any] | None:
         """Who is logged in, as `GET /auth/session` tells."""
@@ -199,8 +224,8 @@ class Stage:
 
     @property
     def graph_calls(self) -> list[str]:
-        """The same without the dialog, which the browser asks and not the service."""
-        return [endpoint for endpoint in self.calls if endpoint != "dialog"]
+        """The same without the dialogs, which the browser asks and not the service."""
+        return [endpoint for endpoint in self.calls if endpoint not in DIALOGS]
 
     async def count(self, table: str) -> int:
         """How many rows a table holds."""
@@ -250,7 +275,11 @@ class Gate:
 
 def make_sandbox(settings: Settings, clock: FakeClock, **more: Any) -> Sandbox:
     """An offline Facebook that knows this service's callback."""
-    config = SandboxConfig(public_url=FACEBOOK, redirect_uris=(settings.redirect_uri,))
+    config = SandboxConfig(
+        public_url=FACEBOOK,
+        redirect_uris=(settings.redirect_uri,),
+        instagram_redirect_uris=(settings.redirect_uri_of(Provider.INSTAGRAM),),
+    )
     return Sandbox(replace(config, **more.pop("config", {})), clock=clock, **more)
 
 

@@ -187,10 +187,8 @@ async def open_examination(
     lanes = _lanes(settings, wiring)
     new_client = _clients(lanes, wiring, None, lambda _: None)
     try:
-        facebook = None
-        if settings.facebook_open:
-            facebook = FacebookDoor.of(settings, new_client, clock)
-        yield examine(settings, database, facebook, clock)
+        doors = {each: _DOORS[each](settings, new_client, clock) for each in settings.open_doors}
+        yield examine(settings, database, doors, clock)
     finally:
         await lanes.aclose()
         await database.close()

@@ -110,7 +110,7 @@ async def test_a_killed_keeper_leaves_the_rest_to_others(
     await seed_due(stage, BATCH + 15)
     reached = asyncio.Event()
 
-    async def stuck(_row: ConnectionRow) -> ConnectionStatus:
+    async def stuck(_row: ConnectionRow, *_held: object) -> ConnectionStatus:
         reached.set()
         return await asyncio.Future()
 
@@ -220,7 +220,7 @@ async def test_a_renewal_never_resurrects(stage: Stage, browser: Browser) -> Non
 
     with pytest.raises(NotFound):
         await stage.services.checks.verify(stale)
-    await stage.services.checks.renew(stale)
+    await stage.services.checks.renew(stale, [])
 
     assert [await stage.count("people"), await stage.count("connections")] == [0, 0]
 

@@ -629,3 +629,18 @@ async def test_a_permission_withdrawn_at_facebook_is_noticed(
     assert body["data"][0]["can_publish"] is False
     assert ("permission_missing", "instagram_content_publish") in warnings(body)
     assert "instagram_content_publish" in (await browser.connection())["declined_scopes"]
+
+
+async def test_everybody_sees_their_own_accounts_alone(stage: Stage) -> None:
+    """Two people on one database: neither's list holds anything of the other's."""
+    seen = {}
+    for person in ("ada", "cleo"):
+        browser = stage.browser()
+        await browser.log_in(person)
+        seen[person] = {each["username"] for each in (await browser.accounts()).json()["data"]}
+        stage.clock.advance(hours=1)
+        again = {each["username"] for each in (await browser.accounts()).json()["data"]}
+        assert again == seen[person]
+
+    assert seen["cleo"] == {"cleo.ceramics"}
+    assert seen["ada"].isdisjoint(seen["cleo"])

@@ -407,7 +407,9 @@ async def _picture(facebook: Facebook) -> httpx.Response:
     return await facebook.http.get(account[fields])
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize(
+    "endpoint", [each for each in ENDPOINTS if not each.startswith("instagram") or each in _ASKS]
+)
 async def test_each_endpoint_can_be_struck_for_one_person_and_once(
     facebook: Facebook, endpoint: str
 ) -> None:

@@ -11,6 +11,7 @@ from igauth.sandbox.control.faults import ENDPOINTS, PRESET_MENU, PRESETS
 from igauth.sandbox.control.people import ACTIONS
 from igauth.sandbox.dialog.request import KNOWN_PERMISSIONS
 from igauth.sandbox.pages import make_pages, spoken
+from igauth.sandbox.world.instagram import PERMISSIONS as INSTAGRAM_PERMISSIONS
 from igauth.sandbox.world.people import Person
 from tests.sandbox.facebook import REDIRECT_URI, Facebook, dialog_url
 
@@ -113,7 +114,7 @@ def test_the_menu_names_what_there_is() -> None:
     assert {*actions, *(one[2] for one in words.SWITCHES)} <= ACTIONS.keys()
     assert all(one[0] in Person.__slots__ for one in words.SWITCHES)
     assert set(words.ENDPOINTS) <= set(ENDPOINTS)
-    assert set(words.PERMISSIONS) <= KNOWN_PERMISSIONS
+    assert set(words.PERMISSIONS) <= KNOWN_PERMISSIONS | set(INSTAGRAM_PERMISSIONS)
 
 
 async def test_every_preset_and_action_can_be_reached(facebook: Facebook) -> None:

@@ -11,7 +11,7 @@ from igauth.settings import RootKey, Settings
 from igauth.upkeep.doctor import dashboard_urls, permission_notes
 from igauth.upkeep.findings import Finding, Verdict, setting_warnings
 from tests.cli.commands import free_port
-from tests.stage import SECURE_URL, Stage, make_settings
+from tests.stage import SECURE_URL, Stage, instagram_pair, make_settings
 
 NEWER = RootKey("k2", bytes(range(50, 82)))
 INSTAGRAM = {
@@ -107,11 +107,32 @@ async def test_a_database_away_keeps_no_other_check(stage: Stage) -> None:
 
 async def test_only_open_doors_are_examined(stage: Stage) -> None:
     """Facebook's app isn't asked for where its pair isn't set."""
-    found = await findings(stage, facebook_client_id=None, facebook_client_secret=None, **INSTAGRAM)
+    closed = {"facebook_client_id": None, "facebook_client_secret": None}
+    found = await findings(stage, **closed, **instagram_pair())
 
     assert "Facebook app" not in {finding.subject for finding in found}
     assert about("Instagram app", found).verdict is Verdict.WELL
-    assert stage.graph_calls == []
+    assert stage.graph_calls == ["instagram_exchange"]
+
+
+@pytest.mark.parametrize("wrong", ["instagram_client_id", "instagram_client_secret"])
+async def test_a_wrong_instagram_pair_is_named(stage: Stage, wrong: str) -> None:
+    """As far as Instagram tells: a code that nobody issued is refused for another reason."""
+    value: object = "111" if wrong == "instagram_client_id" else SecretStr("f" * 32)
+    found = await findings(stage, **{**instagram_pair(), wrong: value})
+
+    assert about("Instagram app", found).verdict is Verdict.NOT_WELL
+    assert "INSTAGRAM_CLIENT_ID" in about("Instagram app", found).text
+    assert about("Facebook app", found).verdict is Verdict.WELL
+
+
+async def test_instagram_away_is_no_verdict_on_the_pair(stage: Stage) -> None:
+    """The mend names where to look."""
+    stage.sandbox.faults.add("instagram", "cut")
+    found = await findings(stage, **instagram_pair())
+
+    assert about("Instagram app", found).text == "Instagram is not reachable"
+    assert "INSTAGRAM_TOKEN_URL" in str(about("Instagram app", found).mend)
 
 
 def warned_of(database_url: str = "sqlite:///x.db", **overrides: object) -> list[Finding]:

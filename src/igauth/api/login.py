@@ -260,6 +260,7 @@ def _arrival(
         codes=query.getlist("code"),
         error=query.get("error"),
         error_code=query.get("error_code"),
+        error_description=query.get("error_description"),
         refused=any(name in query for name in ("error", "error_code", "error_message")),
         cookies=jar,
         session_id=session_id,

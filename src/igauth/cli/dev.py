@@ -84,9 +84,7 @@ def _settings_at(port: int) -> Settings:
     return dev_settings(base_url, _sandbox_config(base_url), keys=(STATE / "keys").read_text())
 
 
-def dev_settings(
-    base_url: str, facebook: SandboxConfig, *, keys: str, **overrides: Any
-) -> Settings:
+def dev_settings(base_url: str, sandbox: SandboxConfig, *, keys: str, **overrides: Any) -> Settings:
     """The demo's settings: `FACEBOOK_*`, `INSTAGRAM_*`, `KEYS` and `DATABASE_URL` are ignored."""
     values: dict[str, Any] = {
         name: field.default
@@ -97,10 +95,15 @@ def dev_settings(
         "base_url": base_url,
         "example_app": True,
         "allow_fake_facebook": True,
-        "facebook_client_id": facebook.app_id,
-        "facebook_client_secret": SecretStr(facebook.app_secret),
+        "facebook_client_id": sandbox.app_id,
+        "facebook_client_secret": SecretStr(sandbox.app_secret),
         "facebook_graph_url": FACEBOOK_GRAPH_URL,
-        "facebook_dialog_url": facebook.public_url,
+        "facebook_dialog_url": sandbox.public_url,
+        "instagram_client_id": sandbox.instagram_app_id,
+        "instagram_client_secret": SecretStr(sandbox.instagram_app_secret),
+        "instagram_authorize_url": sandbox.instagram,
+        "instagram_token_url": sandbox.instagram,
+        "instagram_graph_url": sandbox.instagram,
         "database_url": SecretStr(_DATABASE_URL),
         "keys": keys,
     }
@@ -160,6 +163,9 @@ def _sandbox_config(base_url: str) -> SandboxConfig:
         redirect_uris=(f"{base_url}/auth/facebook/callback",),
         deauthorize_url=f"{base_url}/auth/facebook/deauthorize",
         data_deletion_url=f"{base_url}/auth/facebook/data-deletion",
+        instagram_redirect_uris=(f"{base_url}/auth/instagram/callback",),
+        instagram_deauthorize_url=f"{base_url}/auth/instagram/deauthorize",
+        instagram_data_deletion_url=f"{base_url}/auth/instagram/data-deletion",
         state_file=str(STATE / "sandbox.json"),
     )
 

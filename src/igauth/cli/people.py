@@ -58,6 +58,9 @@ def renew(everything: bool) -> None:
     swept = with_services(work)
     states = ", ".join(f"{state} {number}" for state, number in sorted(swept.states.items()))
     click.echo(f"checked {swept.checked}{f' ({states})' if states else ''}")
+    if swept.alarm:
+        text = "so many Instagram connections failed that none was marked: check the app at Meta"
+        click.echo(f"igauth renew: {text}", err=True)
     click.echo(f"postponed {swept.postponed}, revocations confirmed {swept.confirmed}")
 
 

@@ -11,6 +11,7 @@ import structlog
 from igauth.domain import Clock, ConnectionCause, ConnectionStatus, Permissions, Provider
 from igauth.errors import NotFound, ReconnectRequired
 from igauth.events import trail
+from igauth.grants.state import LIVE
 from igauth.grants.vault import Vault
 from igauth.meta.door import Check, Door, GrantFacts, Renewed, UserToken
 from igauth.meta.errors import GraphError, GraphRefusal
@@ -23,6 +24,8 @@ _log = structlog.stdlib.get_logger("igauth.checks")
 _SOON: Final = timedelta(minutes=1)
 Doors = Mapping[Provider, Door]
 Rerender = Callable[[Transaction, ConnectionRow], None]
+Death = tuple[ConnectionRow, Check]
+"""A living connection, and the answer that ends or holds up its grant."""
 
 
 class Checks:
@@ -72,14 +75,25 @@ class Checks:
         token = await self._vault.open(row)
         return await self._save(row, await self.door(row).check(token, row.subject))
 
-    async def renew(self, row: ConnectionRow) -> ConnectionStatus:
-        """Like `check`, but with a new token where one is due. Raises as `check`."""
+    async def renew(self, row: ConnectionRow, held_back: list[Death]) -> ConnectionStatus | None:
+        """Like `check`, but with a new token where one is due. Raises as `check`.
+
+        None: a grant ended that is judged by number; it is put into `held_back`, nothing written.
+        """
         token = await self._vault.open(row)
-        if row.upgrade_pending or self._ends_soon(row):
+        if row.upgrade_pending or self._renewal_is_due(row):
             renewed = await self.door(row).renew(token, row.subject, known(row))
             if renewed is not None:
                 return await self._save_renewed(row, renewed)
-        return await self._save(row, await self.door(row).check(token, row.subject))
+        check = await self.door(row).check(token, row.subject)
+        if is_judged_by_number(row) and _is_death(check):
+            held_back.append((row, check))
+            return None
+        return await self._save(row, check)
+
+    async def settle(self, death: Death) -> ConnectionStatus:
+        """Writes down a death that `renew` held back."""
+        return await self._save(*death)
 
     async def open(self, row: ConnectionRow) -> UserToken:
         """The token of a connection. Raises ReconnectRequired."""
@@ -110,10 +124,12 @@ class Checks:
             raise NotFound
         return latest
 
-    def _ends_soon(self, row: ConnectionRow) -> bool:
-        return row.token_expires_at is not None and (
-            row.token_expires_at <= self._clock() + self._expiring
-        )
+    def _renewal_is_due(self, row: ConnectionRow) -> bool:
+        ends_at = row.token_expires_at
+        due_at = self.door(row).renewal_due_at(row.token_issued_at, ends_at)
+        if due_at is None and ends_at is not None:
+            due_at = ends_at - self._expiring
+        return due_at is not None and due_at <= self._clock()
 
     async def _save(self, row: ConnectionRow, check: Check) -> ConnectionStatus:
         now = self._clock()
@@ -192,6 +208,16 @@ class Checks:
         latest = connections.find(tx, row.id)
         if latest is not None:
             self._on_scopes(tx, latest)
+
+
+def is_judged_by_number(row: ConnectionRow) -> bool:
+    """Whether this is a living grant of a door that has no word for "the app is blocked": many
+    that end at once are no fault of people's (instagram-login-facts 12.7)."""
+    return row.status in LIVE and row.provider is Provider.INSTAGRAM
+
+
+def _is_death(check: Check) -> bool:
+    return check.facts is None or check.refusal is not None or not check.is_ours
 
 
 def known(row: ConnectionRow) -> GrantFacts:

@@ -23,7 +23,8 @@ from igauth.store.connections import ConnectionRow
 DEAD: Final = frozenset({ConnectionStatus.RECONNECT_REQUIRED, ConnectionStatus.REVOKED})
 """States in which Meta isn't asked anything until a login or a `verify`."""
 
-_LIVE: Final = frozenset({ConnectionStatus.ACTIVE, ConnectionStatus.EXPIRING})
+LIVE: Final = frozenset({ConnectionStatus.ACTIVE, ConnectionStatus.EXPIRING})
+"""States in which a grant is of use."""
 _MANAGE_PATHS: Final = {
     Provider.FACEBOOK: "https://www.facebook.com/settings?tab=business_tools",
     Provider.INSTAGRAM: "https://www.instagram.com/accounts/manage_access/",
@@ -70,7 +71,7 @@ class GrantRules:
         self, row: ConnectionRow, now: datetime
     ) -> tuple[ConnectionStatus, ConnectionCause | None]:
         """The state now and why it isn't `active`."""
-        if row.status not in _LIVE:
+        if row.status not in LIVE:
             return row.status, row.cause
         if _is_past(row.token_expires_at, now):
             return ConnectionStatus.RECONNECT_REQUIRED, ConnectionCause.TOKEN_EXPIRED

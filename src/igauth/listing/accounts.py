@@ -8,9 +8,8 @@ from pydantic_core import from_json
 from igauth.domain import Clock, InstagramAccountId, PersonId
 from igauth.errors import NotFound
 from igauth.grants.state import GrantRules
-from igauth.listing.answer import in_order
+from igauth.listing.answer import in_order, join_in_order
 from igauth.listing.freshness import Listings
-from igauth.listing.joining import joined
 from igauth.listing.pictures import is_live
 from igauth.listing.rendering import with_origin
 from igauth.store import views
@@ -45,7 +44,7 @@ class Accounts:
         kept = await self._young(people, account_id)
         if not kept:
             raise NotFound("You have no Instagram account of this id in your list.")
-        return with_origin(joined(self._bodies(kept)), self._rules.base_url)
+        return with_origin(self._joined(kept), self._rules.base_url)
 
     async def live_picture(self, person_id: PersonId, account_id: str) -> str:
         """A link to the account's picture that hasn't expired. Raises NotFound for none.
@@ -82,11 +81,11 @@ class Accounts:
         now = self._clock()
         return bool(kept) and all(now - each.fetched_at < self._max_age for each in kept)
 
-    def _bodies(self, kept: list[KeptAccount]) -> list[str]:
-        """The bodies, that of the connection to act with first."""
+    def _joined(self, kept: list[KeptAccount]) -> str:
+        """One entry, by the connection to act with first."""
         grants = [StoredGrant(each.connection, None, each.body) for each in kept]
-        ordered = in_order(grants, self._rules, self._clock())
-        return [each.accounts or "" for each in ordered]
+        now = self._clock()
+        return join_in_order(in_order(grants, self._rules, now), self._rules, now)
 
     def _may_ask(self, person_id: PersonId, account_id: str) -> bool:
         key, now = (person_id, account_id), self._clock()

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from igauth.domain import ConnectionId, ConnectionStatus, ListingWarning
 from igauth.errors import IgAuthError, PermissionMissing
-from igauth.grants.state import GrantRules
+from igauth.grants.state import LIVE, GrantRules
 from igauth.listing.joining import joined
 from igauth.listing.rendering import action_json, instant_json, warnings_of, with_origin
 from igauth.listing.sentences import trouble, way_out
@@ -74,10 +74,16 @@ def in_order(grants: Sequence[StoredGrant], rules: GrantRules, now: datetime) ->
     return sorted(grants, key=lambda each: ranks.get(rules.status(each.connection, now), 2))
 
 
+def join_in_order(ordered: Sequence[StoredGrant], rules: GrantRules, now: datetime) -> str:
+    """The accounts of several grants, which are `in_order`, as one list."""
+    living = sum(rules.status(each.connection, now) in LIVE for each in ordered)
+    return joined([each.accounts or "" for each in ordered], living=living)
+
+
 def _accounts(listed: Sequence[StoredGrant], rules: GrantRules, now: datetime) -> str:
     if len(listed) == 1:
         return listed[0].accounts or ""
-    return joined([each.accounts or "" for each in listed])
+    return join_in_order(listed, rules, now)
 
 
 def _meta(

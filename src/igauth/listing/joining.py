@@ -7,13 +7,22 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 
-def joined(texts: Sequence[str]) -> str:
-    """Rendered accounts of each connection, the one to act with first first, as one list."""
+def joined(texts: Sequence[str], *, living: int) -> str:
+    """Rendered accounts of each connection, the one to act with first first, as one list.
+
+    The first `living` of them are of live connections: what a dead one might publish counts only
+    where no live one reaches the account.
+    """
     entries: dict[str, dict[str, Any]] = {}
-    for text in texts:
+    reached: set[str] = set()
+    for place, text in enumerate(texts):
         for account in from_json(f"[{text}]"):
-            known = entries.get(account["id"])
-            entries[account["id"]] = account if known is None else one(known, account)
+            account_id, known = account["id"], entries.get(account["id"])
+            if place < living:
+                reached.add(account_id)
+            elif account_id in reached and known is not None:
+                account["can_publish"] = known["can_publish"]
+            entries[account_id] = account if known is None else one(known, account)
     return to_json(sorted(entries.values(), key=_order)).decode()[1:-1]
 
 

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from igauth.errors import AccessDenied, CodeRejected, FacebookRefused, IgAuthError
+from igauth.errors import (
+    AccessDenied,
+    AppAccessMissing,
+    CodeRejected,
+    FacebookRefused,
+    IgAuthError,
+)
+from igauth.meta.meanings import lacks_role
 
 _LONGEST_CODE: Final = 4_096
 _CANCELLED_BY_DIALOG: Final = "4201"
@@ -19,6 +26,7 @@ class Arrival:
     error: str | None
     error_code: str | None
     refused: bool
+    error_description: str | None = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)
     session_id: str | None = field(repr=False)
     user_agent: str | None
@@ -42,7 +50,11 @@ class LoginEnd:
 
 
 def code_of(arrival: Arrival) -> str:
-    """The code to exchange. Raises what the dialog's answer means (graph-facts 1.5, 1.6)."""
+    """The code to exchange. Raises what the dialog's answer means (graph-facts 1.5, 1.6), whose
+    "access denied" may be Instagram's own refusal (instagram-login-facts 2.5).
+    """
+    if lacks_role(arrival.error_description or ""):
+        raise AppAccessMissing
     if arrival.error == "access_denied" or arrival.error_code == _CANCELLED_BY_DIALOG:
         raise AccessDenied
     if arrival.refused or not arrival.codes or not arrival.codes[0]:

@@ -187,7 +187,8 @@ class Findings(Protocol):
 
 
 class Door(Protocol):
-    """One way to a grant. Every method but `dialog_address` crosses the network."""
+    """One way to a grant. Every method but `dialog_address` and `renewal_due_at` crosses the
+    network."""
 
     @property
     def provider(self) -> Provider:
@@ -230,6 +231,12 @@ class Door(Protocol):
 
     async def check(self, token: UserToken, subject: Subject) -> Check:
         """What Meta says of this token now. Raises GraphError where it said nothing about it."""
+        ...
+
+    def renewal_due_at(
+        self, issued_at: datetime | None, ends_at: datetime | None
+    ) -> datetime | None:
+        """From when on a token of these dates is to be renewed; None: by `EXPIRING_DAYS`."""
         ...
 
     async def renew(self, token: UserToken, subject: Subject, known: GrantFacts) -> Renewed | None:

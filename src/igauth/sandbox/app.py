@@ -25,8 +25,10 @@ from igauth.sandbox.control.callbacks import Callbacks
 from igauth.sandbox.control.calls import CallLog
 from igauth.sandbox.control.faults import Faults, Target
 from igauth.sandbox.dialog.endpoint import LoginDialog
+from igauth.sandbox.dialog.instagram import AuthorizePage
 from igauth.sandbox.dialog.request import Decision, agree, is_loopback, issue_code, split_scope
 from igauth.sandbox.graph.api import Graph
+from igauth.sandbox.graph.instagram import InstagramHosts
 from igauth.sandbox.graph.view import draw_picture
 from igauth.sandbox.pages import STATIC_FILES, Pages, make_pages, root_of, static_file
 from igauth.sandbox.state import DEFAULT_SCOPE, SandboxClock, SandboxConfig, State, config_from
@@ -37,6 +39,7 @@ from igauth.sandbox.world.world import Ledger, World
 
 __all__ = ["DEFAULT_SCOPE", "Sandbox", "SandboxConfig", "config_from", "create_sandbox_app"]
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/@?#]+))(?::\d+)?")
+_PAGE = ["GET", "POST"]
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -66,6 +69,7 @@ class Sandbox:
         self.calls = CallLog()
         known = (self.config, self.clock, self.world, self.ledger, self.faults, self.calls)
         self.state = State(*known, sleep)
+        self.instagram = self.state.instagram
         self.callbacks = Callbacks(self.state, callback_client)
         self._file = _opened(self.state)
         app = _routes(self.state, self.callbacks)
@@ -140,7 +144,7 @@ def create_sandbox_app() -> ASGIApp:
 
 
 def _routes(state: State, callbacks: Callbacks) -> ASGIApp:
-    """Everything under one roof: dialog host, graph host, pictures, control API."""
+    """Everything under one roof: dialog host, graph host, Instagram's hosts, pictures, control."""
     pages = make_pages(state.config)
     dialog = LoginDialog(state, pages).__call__
     front = _Front(state, pages, Graph(state, callbacks.deauthorize_soon))
@@ -149,8 +153,11 @@ def _routes(state: State, callbacks: Callbacks) -> ASGIApp:
         Route("/_pictures/{name}", front.picture),
         Route("/favicon.ico", _no_icon),
         *Control(state, callbacks, pages).routes(),
-        Route("/dialog/oauth", dialog, methods=["GET", "POST"]),
-        Route("/{version}/dialog/oauth", dialog, methods=["GET", "POST"]),
+        Route("/dialog/oauth", dialog, methods=_PAGE),
+        Route("/{version}/dialog/oauth", dialog, methods=_PAGE),
+        Route("/instagram/oauth/authorize", AuthorizePage(state, pages).__call__, methods=_PAGE),
+        Route("/instagram/_pictures/{name}", front.picture),
+        Route("/instagram/{path:path}", InstagramHosts(state).__call__, methods=_METHODS),
         Route("/{path:path}", front.anything, methods=_METHODS),
     ]
     return Router(routes, redirect_slashes=False)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from igauth.sandbox.control.callbacks import Callbacks, Delivery, Tamper
 from igauth.sandbox.control.faults import ENDPOINTS, KINDS, PRESET_MENU, PRESETS
+from igauth.sandbox.control.instagram import account_json
 from igauth.sandbox.control.people import summary_of
 from igauth.sandbox.state import SandboxConfig, State
 from igauth.sandbox.world.people import ExpiryVariant, GranularVariant, Person
@@ -106,8 +107,9 @@ def panel_context(state: State, callbacks: Callbacks) -> Json:
     return {
         "counted": counted,
         "mark": state.mark,
+        "accounts": [account_json(state, each) for each in state.instagram.accounts.values()],
         "people": [_panel_person(state, member.key) for member in state.world.cast],
-        "names": {member.id: member.key for member in state.world.cast},
+        "names": _names(state),
         "faults": planned,
         "planned": {fault.preset for fault, _ in planned},
         "preset_menu": PRESET_MENU,
@@ -127,6 +129,14 @@ def panel_context(state: State, callbacks: Callbacks) -> Json:
         "latency_seconds": state.latency_seconds,
         "app_url": _app_url(state.config),
     }
+
+
+def _names(state: State) -> dict[str, str]:
+    """Whose id it is that a callback named."""
+    accounts = state.instagram.accounts.values()
+    named = {each.user_id: each.key for each in accounts if each.user_id is not None}
+    people = {member.id: member.key for member in state.world.cast}
+    return people | named | {each.id: each.key for each in accounts}
 
 
 def _panel_person(state: State, key: str) -> Json:

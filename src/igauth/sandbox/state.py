@@ -1,16 +1,18 @@
 """All that one sandbox knows, handed to every part of it: there is nothing global."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from igauth.sandbox.control.calls import CallLog
 from igauth.sandbox.control.faults import Faults
 from igauth.sandbox.graph.answers import dead_token
+from igauth.sandbox.world.instagram import InstagramWorld
 from igauth.sandbox.world.people import Person
 from igauth.sandbox.world.world import Ledger, World
 
 SANDBOX_APP_SECRET = "5a4db0c05a4db0c05a4db0c05a4db0c0"  # noqa: S105  # invented, public, reads "sandbox"
+INSTAGRAM_APP_SECRET = "1a5b0c001a5b0c001a5b0c001a5b0c00"  # noqa: S105  # likewise
 DEFAULT_SCOPE = (
     "pages_show_list,instagram_basic,instagram_content_publish,"
     "pages_read_engagement,business_management"
@@ -25,6 +27,7 @@ class SandboxConfig:
     address. `public_url`, which may have a path prefix, is where a browser finds the sandbox; it
     stands in picture links. `paging.next` repeats the origin at which Graph was asked, as Facebook
     does, unless `graph_url` is given. `state_file` keeps grants and tokens over a restart.
+    Instagram Login is an app of its own, below `/instagram`: `instagram_…`.
     """
 
     app_id: str = "901234567890123"
@@ -49,11 +52,23 @@ class SandboxConfig:
     config_scope: str = DEFAULT_SCOPE
     config_system_user: bool = False
     state_file: str | None = None
+    instagram_app_id: str = "801234567890123"
+    instagram_app_secret: str = INSTAGRAM_APP_SECRET
+    instagram_redirect_uris: tuple[str, ...] = ()
+    instagram_deauthorize_url: str | None = None
+    instagram_data_deletion_url: str | None = None
+    instagram_short_token_seconds: int = 3600
+    instagram_long_token_seconds: int = 5184000
 
     @property
     def root(self) -> str:
         """`public_url` without a trailing slash."""
         return self.public_url.rstrip("/")
+
+    @property
+    def instagram(self) -> str:
+        """Where all three of Instagram's hosts are found."""
+        return f"{self.root}/instagram"
 
     @property
     def pictures(self) -> str:
@@ -64,10 +79,10 @@ class SandboxConfig:
 def config_from(environment: Mapping[str, str]) -> SandboxConfig:
     """Read `SANDBOX_<FIELD>` for every field; lists are comma separated."""
     given: dict[str, object] = {}
-    for field in fields(SandboxConfig):
-        text = environment.get(f"SANDBOX_{field.name.upper()}")
+    for each in fields(SandboxConfig):
+        text = environment.get(f"SANDBOX_{each.name.upper()}")
         if text is not None:
-            given[field.name] = _convert(text, getattr(SandboxConfig, field.name))
+            given[each.name] = _convert(text, getattr(SandboxConfig, each.name))
     return SandboxConfig(**given)  # type: ignore[arg-type]  # each value has its default's type
 
 
@@ -112,6 +127,7 @@ class State:
     faults: Faults
     calls: CallLog
     sleep: Callable[[float], Awaitable[None]]
+    instagram: InstagramWorld = field(default_factory=InstagramWorld)
     latency_seconds: float = 0.0
     changes: int = 0
 
@@ -132,6 +148,7 @@ class State:
     def reset(self) -> None:
         """Everything as at the start; codes and tokens are forgotten, so they no longer parse."""
         self.world.reset()
+        self.instagram.reset()
         self.ledger.reset()
         self.faults.clear()
         self.calls.clear()

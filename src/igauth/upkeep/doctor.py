@@ -1,7 +1,7 @@
 """`igauth doctor`: a configuration from end to end, each finding with its mend."""
 
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from igauth.domain import Clock, Provider
@@ -88,12 +88,13 @@ def dashboard_urls(settings: Settings, doors: Sequence[Provider]) -> list[Dashbo
 
 
 async def examine(
-    settings: Settings, database: Database, facebook: Door | None, clock: Clock
+    settings: Settings, database: Database, doors: Mapping[Provider, Door], clock: Clock
 ) -> AsyncGenerator[Finding]:
     """Each check in turn; one that fails doesn't keep the next from being made.
 
-    `facebook` is None where that door is closed.
+    `doors`: those that are open.
     """
+    facebook, instagram = (doors.get(each) for each in (Provider.FACEBOOK, Provider.INSTAGRAM))
     yield well("settings", "complete and safe")
     stored = await _database(database, settings)
     yield stored
@@ -104,8 +105,8 @@ async def examine(
         yield await _app(facebook, settings)
         yield _version(settings, facebook)
         yield _login_kind(settings)
-    if settings.instagram_open:
-        yield well("Instagram app", "its id and secret can only be tried by a login")
+    if instagram is not None:
+        yield await _instagram_app(instagram)
     if settings.outbound_proxy is not None:
         yield await check_proxy(settings.outbound_proxy, _meta_url(settings))
     for finding in (*setting_warnings(settings), *_stand_ins(settings)):
@@ -147,6 +148,29 @@ async def _app(facebook: Door, settings: Settings) -> Finding:
     except GraphError:
         return not_well("Facebook app", "Facebook is not reachable", _way_to_meta(settings))
     return well("Facebook app", "id and secret are accepted")
+
+
+async def _instagram_app(instagram: Door) -> Finding:
+    """As far as it can be told without a login (instagram-login-facts 3.4)."""
+    subject = "Instagram app"
+    try:
+        await instagram.check_app()
+    except GraphThrottled:
+        return not_well(subject, "Instagram asks us to wait", "try again later")
+    except GraphRefusal:
+        text = "Instagram refuses INSTAGRAM_CLIENT_ID or INSTAGRAM_CLIENT_SECRET"
+        mend = (
+            "copy both from Instagram > API setup with Instagram login, not from Settings > Basic"
+        )
+        return not_well(subject, text, mend)
+    except GraphError:
+        mend = "check DNS (an ad blocker?) and firewall towards INSTAGRAM_TOKEN_URL and _GRAPH_URL"
+        return not_well(subject, "Instagram is not reachable", mend)
+    text = (
+        "its id is known; the secret, the redirect URI in its own list and the roles of accounts "
+        'show at a login ("method type: get" is an account without an Instagram Tester role)'
+    )
+    return well(subject, text)
 
 
 def _way_to_meta(settings: Settings) -> str:

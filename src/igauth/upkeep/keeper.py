@@ -15,7 +15,7 @@ import structlog
 
 from igauth.domain import Clock, ConnectionStatus
 from igauth.errors import IgAuthError, NotFound, ReconnectRequired
-from igauth.grants.checks import Checks
+from igauth.grants.checks import Checks, Death, is_judged_by_number
 from igauth.grants.revocations import Revocations
 from igauth.meta.errors import GraphError, GraphThrottled
 from igauth.meta.verdicts import log_failure
@@ -29,6 +29,7 @@ BATCH: Final = 25
 PAUSE_SECONDS: Final = 0.2
 """Between batches: at most 125 checks a second, so that people's own requests come first."""
 
+MANY_DEATHS: Final = 10
 _MANY: Final = 1_000
 _FIRST_RETRY: Final = timedelta(minutes=2)
 _LONGEST_RETRY: Final = timedelta(hours=6)
@@ -37,11 +38,18 @@ _LONGEST_RETRY: Final = timedelta(hours=6)
 @dataclass(slots=True)
 class Sweep:
     """What one sweep did: connections by the state they were found in, those put off, and
-    revocations that Facebook confirmed."""
+    revocations that Facebook confirmed.
+
+    `held_back`: deaths that aren't written down yet, of `at_instagram` living connections there;
+    `alarm`: so many that they say something about the app, and stay unwritten.
+    """
 
     states: Counter[ConnectionStatus] = field(default_factory=Counter)
     postponed: int = 0
     confirmed: int = 0
+    at_instagram: int = 0
+    held_back: list[Death] = field(default_factory=list, repr=False)
+    alarm: bool = False
 
     @property
     def checked(self) -> int:
@@ -89,28 +97,48 @@ class Keeper:
             async with leases.kept(self._database, lease, self._clock):
                 await self._check_all(rows, lease, done)
             await self._sleep(PAUSE_SECONDS)
+        await self._settle(done)
         if done.checked or done.postponed:
             _log.info("keeper.swept", checked=done.checked, postponed=done.postponed)
         return done
 
     async def _check_all(self, rows: Sequence[ConnectionRow], lease: Lease, done: Sweep) -> None:
-        for found in await asyncio.gather(*(self._check(row, lease) for row in rows)):
+        done.at_instagram += sum(is_judged_by_number(row) for row in rows)
+        checks = (self._check(row, lease, done.held_back) for row in rows)
+        for found in await asyncio.gather(*checks):
             if found is None:
                 done.postponed += 1
             else:
                 done.states[found] += 1
 
-    async def _check(self, row: ConnectionRow, lease: Lease) -> ConnectionStatus | None:
-        """One connection's state; None where only a passing fault kept it from being told."""
+    async def _settle(self, done: Sweep) -> None:
+        """Deaths are believed unless they are many, and more than half of the door's checks:
+        then it is the app that died, and nobody is sent to a reconnect (contract §10)."""
+        deaths, done.held_back = done.held_back, []
+        if len(deaths) >= MANY_DEATHS and len(deaths) > done.at_instagram / 2:
+            done.alarm = True
+            _log.error("keeper.mass_failure", failed=len(deaths), checked=done.at_instagram)
+            return
+        for death in deaths:
+            done.states[await self._checks.settle(death)] += 1
+            done.postponed -= 1
+
+    async def _check(
+        self, row: ConnectionRow, lease: Lease, held_back: list[Death]
+    ) -> ConnectionStatus | None:
+        """One connection's state; None where only a passing fault kept it from being told, or
+        where it was held back."""
+        wait = _FIRST_RETRY * 2 ** min(row.check_failures, 10)
         try:
-            return await self._checks.renew(row)
+            found = await self._checks.renew(row, held_back)
+            if found is not None:
+                return found
         except (NotFound, ReconnectRequired):  # it went, or its token can't be opened
             return ConnectionStatus.RECONNECT_REQUIRED
         except GraphThrottled as throttled:
             wait = timedelta(seconds=throttled.retry_after_seconds)
         except GraphError as error:
             log_failure(error)
-            wait = _FIRST_RETRY * 2 ** min(row.check_failures, 10)
         except IgAuthError as error:
             _log.warning("keeper.failed", connection=row.id, cause=error.code)
             return None

@@ -6,6 +6,7 @@ call says is read by `tokens`, `reading` and `discovery`; here it is put togethe
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from igauth.domain import Clock, Permissions, Provider, Subject
@@ -128,6 +129,12 @@ class FacebookDoor:
             # A live token may still be of no use: 190/493 (graph-facts 3.8).
             return Check(debugged.facts(), refusal)
         return Check(replace(debugged.facts(), permissions=permissions))
+
+    def renewal_due_at(
+        self, issued_at: datetime | None, ends_at: datetime | None
+    ) -> datetime | None:
+        """Facebook has no rule of its own for it (facts 3.3)."""
+        return None
 
     async def renew(self, token: UserToken, subject: Subject, known: GrantFacts) -> Renewed | None:
         """An exchange anew, of which only what debug_token then says is believed (facts 3.3)."""

@@ -6,6 +6,7 @@ permissions, no call that revokes: `/me` is the profile, the listing, and the pr
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -27,7 +28,7 @@ from igauth.meta.door import (
 from igauth.meta.errors import ErrorEnvelope, GraphError, GraphRefusal, GraphUnavailable, Meaning
 from igauth.meta.instagram.dialog import Dialog
 from igauth.meta.instagram.profile import ME, Profile, Profiles
-from igauth.meta.instagram.tokens import SHORT_LIFE, InstagramApp, TokenCalls
+from igauth.meta.instagram.tokens import SHORT_LIFE, YOUNGEST, InstagramApp, TokenCalls
 from igauth.meta.sending import GraphHost
 from igauth.meta.side_by_side import abandon, begin
 from igauth.meta.verdicts import log_failure, status_of, verdict_of
@@ -165,6 +166,14 @@ class InstagramDoor:
             _log.error("instagram.another_account", endpoint=ME)
             return Check(None, is_ours=False)
         return Check(_TOLD_NOTHING)
+
+    def renewal_due_at(
+        self, issued_at: datetime | None, ends_at: datetime | None
+    ) -> datetime | None:
+        """From 25 hours after its issue, once half of its life is over (4.2, contract §10)."""
+        if issued_at is None or ends_at is None:
+            return None
+        return issued_at + max(YOUNGEST, (ends_at - issued_at) / 2)
 
     async def renew(self, token: UserToken, subject: Subject, known: GrantFacts) -> Renewed | None:
         """A refreshed token, once it has answered `/me` itself (4.2); an upgrade that is owed.

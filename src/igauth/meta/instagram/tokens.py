@@ -24,6 +24,8 @@ UPGRADE: Final = "instagram/access_token"
 REFRESH: Final = "instagram/refresh_access_token"
 SHORT_LIFE: Final = timedelta(hours=1)
 """A fresh token's life (3.2, contract §10); the answer never says it."""
+YOUNGEST: Final = timedelta(hours=25)
+"""A token below 24 hours isn't refreshed (4.2); an hour for clocks that differ."""
 _JUNK: Final = "#_"
 _MOST_PERMISSIONS: Final = 100
 

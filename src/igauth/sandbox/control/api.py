@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +13,8 @@ from starlette.routing import Route
 
 from igauth.sandbox.control.callbacks import CallbackKind, Callbacks, Tamper
 from igauth.sandbox.control.faults import ENDPOINTS, KINDS, PRESETS, Fault
+from igauth.sandbox.control.instagram import ACTIONS as INSTAGRAM_ACTIONS
+from igauth.sandbox.control.instagram import account_json
 from igauth.sandbox.control.people import (
     ACTIONS,
     ActionWanted,
@@ -23,6 +25,7 @@ from igauth.sandbox.control.people import (
 from igauth.sandbox.graph.request import limited_body
 from igauth.sandbox.pages import SECURITY_HEADERS, Pages, panel_context, root_of
 from igauth.sandbox.state import SandboxConfig, State
+from igauth.sandbox.world.instagram import Account
 from igauth.sandbox.world.people import Person
 
 Json = dict[str, object]
@@ -48,11 +51,14 @@ class ClockWanted(_Wanted):
 
 
 class SignedWanted(_Wanted):
-    """A signed callback to send (facts 13)."""
+    """A signed callback to send (facts 13); with `account`, one of Instagram Login's (4.9)."""
 
     kind: CallbackKind
     user_id: str | None = None
     person: str | None = None
+    account: str | None = None
+    id_kind: Literal["id", "user_id"] = "id"
+    as_number: bool = False
     issued_at: int | None = None
     tamper: Tamper | None = None
 
@@ -87,6 +93,9 @@ class Control:
             ("GET", "/people", self._list_people),
             ("GET", "/people/{key}", self._read_person),
             ("POST", "/people/{key}/{action}", self._act),
+            ("GET", "/instagram-accounts", self._list_accounts),
+            ("GET", "/instagram-accounts/{key}", self._read_account),
+            ("POST", "/instagram-accounts/{key}/{action}", self._act_on_account),
             ("GET", "/signed-requests", self._list_signed),
             ("POST", "/signed-requests", self._send_signed),
         ]
@@ -106,8 +115,9 @@ class Control:
 
     async def _add_fault(self, _request: Request, given: Json) -> Response:
         """Fields of `Fault`, or `preset` with changes."""
-        if given.get("person") is not None:
-            self._person(str(given["person"]))
+        whose = given.get("person")
+        if whose is not None and str(whose) not in self.state.instagram.accounts:
+            self._person(str(whose))
         return _json(self._shown(self.state.faults.plan(given)), 201)
 
     async def _clear_faults(self, _request: Request, _given: Json) -> Response:
@@ -181,6 +191,33 @@ class Control:
             return None
         return asdict(await self.callbacks.deliver("deauthorize", user_id))
 
+    async def _list_accounts(self, _request: Request, _given: Json) -> Response:
+        accounts = self.state.instagram.accounts.values()
+        shown = [account_json(self.state, each) for each in accounts]
+        return _json({"data": shown, "meta": {"actions": list(INSTAGRAM_ACTIONS)}})
+
+    async def _read_account(self, request: Request, _given: Json) -> Response:
+        return _json(account_json(self.state, self._account(request.path_params["key"])))
+
+    async def _act_on_account(self, request: Request, _given: Json) -> Response:
+        """Removing the app fires Instagram's own deauthorize callback (4.9)."""
+        name, account = request.path_params["action"], self._account(request.path_params["key"])
+        if name not in INSTAGRAM_ACTIONS:
+            raise ControlError("action", f"one of {', '.join(INSTAGRAM_ACTIONS)}", 404)
+        INSTAGRAM_ACTIONS[name](self.state, account)
+        self.state.touch()
+        told = name == "remove_app" and self.state.config.instagram_deauthorize_url is not None
+        answer = await self._tell_of(account) if told else None
+        return _json({"account": account_json(self.state, account), "deauthorize": answer})
+
+    async def _tell_of(self, account: Account) -> Json:
+        return asdict(await self.callbacks.deliver("deauthorize", account.id, door="instagram"))
+
+    def _account(self, key: str) -> Account:
+        if key not in self.state.instagram.accounts:
+            raise ControlError("account", f"there is no Instagram account {key!r}", 404)
+        return self.state.instagram.accounts[key]
+
     def _person(self, key: str) -> Person:
         if not self.state.world.known(key):
             raise ControlError("person", f"nobody called {key!r} is in the cast", 404)
@@ -192,13 +229,27 @@ class Control:
     async def _send_signed(self, _request: Request, given: Json) -> Response:
         """Sends one and returns the app's answer."""
         wanted = SignedWanted.model_validate(given)
-        user_id = self._person(wanted.person).id if wanted.person is not None else wanted.user_id
-        if user_id is None:
-            raise ControlError("person", "person or user_id is needed")
         delivery = await self.callbacks.deliver(
-            wanted.kind, user_id, issued_at=wanted.issued_at, tamper=wanted.tamper
+            wanted.kind,
+            self._subject(wanted),
+            door="facebook" if wanted.account is None else "instagram",
+            as_number=wanted.as_number,
+            issued_at=wanted.issued_at,
+            tamper=wanted.tamper,
         )
         return _json(asdict(delivery))
+
+    def _subject(self, wanted: SignedWanted) -> str:
+        """The id that a signed callback names: either of an Instagram account's two."""
+        if wanted.account is not None:
+            account = self._account(wanted.account)
+            named = account.user_id if wanted.id_kind == "user_id" else account.id
+        else:
+            person = wanted.person
+            named = wanted.user_id if person is None else self._person(person).id
+        if named is None:
+            raise ControlError("person", "person, account or user_id is needed")
+        return named
 
     # --- reading requests, answering errors ---
 
@@ -239,7 +290,8 @@ async def _nowhere(_request: Request, _given: Json) -> Response:
 def _section(request: Request) -> str:
     """The place on the panel that a form came from, so that the browser stays there."""
     if "key" in request.path_params:
-        return f"#person-{quote(request.path_params['key'])}"
+        kind = "account" if "/instagram-accounts/" in request.url.path else "person"
+        return f"#{kind}-{quote(request.path_params['key'])}"
     operation = request.url.path.rpartition("/_control/")[2].partition("/")[0]
     return f"#{_SECTIONS.get(operation, 'time')}"
 

@@ -19,6 +19,7 @@ from igauth.sandbox.state import State
 from igauth.sandbox.world.people import Person
 
 CallbackKind = Literal["deauthorize", "data_deletion"]
+Door = Literal["facebook", "instagram"]
 Tamper = Literal["signature", "algorithm", "payload", "not_json", "no_dot", "empty", "padding"]
 _TIMEOUT_SECONDS = 20.0
 _SHOWN_BYTES = 20_000
@@ -93,24 +94,35 @@ class Callbacks:
         kind: CallbackKind,
         user_id: str,
         *,
+        door: Door = "facebook",
+        as_number: bool = False,
         issued_at: int | None = None,
         tamper: Tamper | None = None,
     ) -> Delivery:
-        """POST one signed request to the configured address and judge the answer."""
-        config = self.state.config
-        url = config.deauthorize_url if kind == "deauthorize" else config.data_deletion_url
+        """POST one signed request to the configured address and judge the answer.
+
+        Each door has addresses and a secret of its own; Instagram's id may come as a number (4.9).
+        """
+        url, secret = self._app_of(door, kind)
         if url is None:
             delivery = Delivery(kind, user_id, None, problem=f"no {kind}_url is configured")
         else:
-            text = self._signed(kind, user_id, issued_at, tamper)
+            claims = self._claims(kind, int(user_id) if as_number else user_id, issued_at)
+            text = signed_request(secret, claims, tamper)
             delivery = await self._post(kind, user_id, url, text)
         self.deliveries.append(delivery)
         self.state.touch()
         return delivery
 
-    def _signed(
-        self, kind: CallbackKind, user_id: str, issued_at: int | None, tamper: Tamper | None
-    ) -> str:
+    def _app_of(self, door: Door, kind: CallbackKind) -> tuple[str | None, str]:
+        """Where that app wants it, and its secret."""
+        config, prefix = self.state.config, "" if door == "facebook" else "instagram_"
+        secret: str = getattr(config, f"{prefix}app_secret")
+        return getattr(config, f"{prefix}{kind}_url"), secret
+
+    def _claims(
+        self, kind: CallbackKind, user_id: str | int, issued_at: int | None
+    ) -> dict[str, object]:
         """The payloads of facts 13.2 and 13.3."""
         issued = self.state.clock.unix() if issued_at is None else issued_at
         claims: dict[str, object] = {
@@ -120,7 +132,7 @@ class Callbacks:
         }
         if kind == "data_deletion":
             claims["expires"] = issued + _EXPIRES_SECONDS
-        return signed_request(self.state.config.app_secret, claims, tamper)
+        return claims
 
     async def _post(self, kind: CallbackKind, user_id: str, url: str, text: str) -> Delivery:
         try:

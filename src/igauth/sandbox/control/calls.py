@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
+DIALOGS = ("dialog", "instagram_dialog")
 ProofState = Literal["absent", "valid", "invalid"]
 SECRET_PARAMS = (
     "access_token",
@@ -92,7 +93,9 @@ class CallLog:
 
     def top(self) -> list[Call]:
         """Calls that were HTTP requests to Graph: no parts of batches, no dialog."""
-        return [call for call in self._calls if call.part_of is None and call.endpoint != "dialog"]
+        return [
+            call for call in self._calls if call.part_of is None and call.endpoint not in DIALOGS
+        ]
 
     def unknown(self) -> list[Call]:
         """Calls of paths that the sandbox doesn't know: a test can fail loudly on them."""

@@ -34,6 +34,12 @@ Endpoint = Literal[
     "batch_part",
     "revoke",
     "picture",
+    "instagram",
+    "instagram_dialog",
+    "instagram_exchange",
+    "instagram_upgrade",
+    "instagram_refresh",
+    "instagram_me",
 ]
 Kind = Literal[
     "graph_error",
@@ -106,7 +112,8 @@ class Fault(BaseModel):
     """One planned misfortune.
 
     `endpoint` also matches an edge that is expanded inside another node (facts 6.6); `any` is every
-    Graph request, but neither the dialog nor the parts of a batch. `person`, `node` (the id in the
+    Graph request, but neither the dialog nor the parts of a batch; `instagram` every request to
+    the servers of Instagram Login. `person`, `node` (the id in the
     path), `field` (asked for at any depth; or the end of its dotted path) and `above_limit` narrow
     it further. `times` None = until removed. `after_effect`: the call does its work first (a code
     is consumed), then the answer is lost. `headers` are added to whatever is answered,

@@ -95,7 +95,7 @@ def understand(params: Mapping[str, str], config: SandboxConfig) -> DialogReques
         raise DialogUnavailable(
             "Invalid App ID", "The provided app ID does not look like a valid app ID."
         )
-    redirect_uri = _check_redirect_uri(params.get("redirect_uri", ""), config)
+    redirect_uri = check_redirect_uri(params.get("redirect_uri", ""), config.redirect_uris)
     response_type = params.get("response_type", "code")
     kinds = set(response_type.replace(",", " ").split())
     if "code" not in kinds or not kinds <= _RESPONSE_TYPES:
@@ -115,8 +115,8 @@ def understand(params: Mapping[str, str], config: SandboxConfig) -> DialogReques
     )
 
 
-def _check_redirect_uri(redirect_uri: str, config: SandboxConfig) -> str:
-    allowed = config.redirect_uris
+def check_redirect_uri(redirect_uri: str, allowed: tuple[str, ...]) -> str:
+    """The address itself, if it is listed byte for byte; raises `DialogUnavailable` else."""
     listed = any(redirect_uri.encode() == uri.encode() for uri in allowed)
     parts = _split(redirect_uri)
     fits = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))

@@ -67,7 +67,7 @@ class View:
 
     def picture_of(self, node_id: str) -> str:
         """A signed link that dies after some days (facts 8.5)."""
-        return _picture_link(self.state.config.pictures, node_id, self.state.clock.unix())
+        return picture_link(self.state.config.pictures, node_id, self.state.clock.unix())
 
     def account_picture(self, account: InstagramAccount) -> str | None:
         """`profile_picture_url`; None where the account has none (facts 8.4)."""
@@ -194,7 +194,7 @@ _PICTURE_HEADERS = {
 }
 
 
-def _picture_link(base: str, node_id: str, now: int) -> str:
+def picture_link(base: str, node_id: str, now: int) -> str:
     """A link whose `oe` is its end in hex unix seconds, steady for a day (facts 8.5)."""
     expiry = f"{(now // _DAY + _LIVES_DAYS) * _DAY:X}"
     signature = _picture_signature(node_id, expiry)

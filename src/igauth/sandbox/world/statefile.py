@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from igauth.sandbox.state import State
+from igauth.sandbox.world.instagram import InstagramRecord
 from igauth.sandbox.world.people import (
     Choice,
     ExpiryVariant,
@@ -85,6 +86,7 @@ class Memory(_Record):
     codes: list[Code] = Field(default_factory=list)
     tokens: list[Token] = Field(default_factory=list)
     people: dict[str, PersonRecord] = Field(default_factory=dict)
+    instagram: InstagramRecord = Field(default_factory=InstagramRecord)
 
 
 # --- remembering ---
@@ -104,6 +106,7 @@ def remember(state: State) -> Memory:
         codes=[code for code in ledger.codes.values() if code.issued_at + _CODES_KEPT > now],
         tokens=[token for token in ledger.tokens.values() if _worth_keeping(token, now)],
         people={key: record for key, record in people.items() if record.model_fields_set},
+        instagram=state.instagram.remember(),
     )
 
 
@@ -171,6 +174,7 @@ def recall(state: State, memory: Memory) -> None:
     """Put a fresh state where the remembered one stood; what the cast no longer has is skipped."""
     world, ledger = state.world, state.ledger
     state.clock.seconds_ahead = memory.seconds_ahead
+    state.instagram.recall(memory.instagram)
     ledger.page_token_key, ledger.next_serial = memory.page_token_key, memory.next_serial
     ledger.codes.update((code.text, code) for code in memory.codes if world.known(code.person))
     for token in memory.tokens:
