@@ -41,14 +41,14 @@ class FrontEnd:
 @pytest.fixture(scope="module")
 def front_end() -> Iterator[FrontEnd]:
     """The one that igauth is told of."""
-    with _serving() as served:
+    with serving() as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[FrontEnd]:
     """One that it isn't told of."""
-    with _serving() as served:
+    with serving() as served:
         yield served
 
 
@@ -210,7 +210,7 @@ def _twenty_lines(base: str) -> str:
 
 
 @contextmanager
-def _serving() -> Iterator[FrontEnd]:
+def serving() -> Iterator[FrontEnd]:
     """A small file server on a free port, with the policy that the guide asks for."""
     files: dict[str, bytes] = {}
 
