@@ -41,14 +41,14 @@ class FrontEnd:
 @pytest.fixture(scope="module")
 def front_end() -> Iterator[FrontEnd]:
     """The one that igauth is told of."""
-    with _serving() as served:
+    with serving() as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[FrontEnd]:
     """One that it isn't told of."""
-    with _serving() as served:
+    with serving() as served:
         yield served
 
 
@@ -75,13 +75,20 @@ def service(known_service: Service) -> Service:
 
 
 async def test_twenty_lines_are_enough(visitor: Visitor, front_end: FrontEnd) -> None:
-    """The guide's front end sends one to the login, and lists what came of it."""
-    await visitor.page.goto(f"{front_end.origin}/twenty")
+    """The guide's front end: a refusal, the next try right after it (B2), and what came of it."""
+    await visitor.page.goto(f"{front_end.origin}/twenty?tab=1")
     visitor.watch.provoked.add(401)
-    await visitor.consent("ada")
-
-    await expect(visitor.page).to_have_url(f"{front_end.origin}/twenty#_=_")
     body = visitor.page.locator("body")
+    await visitor.button("Log in").click()
+    await visitor.introduce("ada")
+    await visitor.decide("cancel")
+    await expect(body).to_contain_text("Not logged in (access_denied).")
+    await expect(visitor.page).to_have_url(f"{front_end.origin}/twenty?tab=1")
+
+    await visitor.button("Log in").click()
+    await visitor.page.wait_for_url(DIALOG)
+    await visitor.decide("continue")
+    await expect(visitor.page).to_have_url(f"{front_end.origin}/twenty?tab=1")
     await expect(body).to_contain_text("@invented.bakery: 1204 followers.")
     await expect(body).to_contain_text("Invented Reading Circle: This Page has no Instagram")
 
@@ -194,8 +201,8 @@ def _product(base: str) -> dict[str, bytes]:
 
 
 def _twenty_lines(base: str) -> str:
-    """The first code block of the guide, with its address exchanged."""
-    match = re.search(r"```js\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    """The guide's code that needs nothing else, with its address exchanged."""
+    match = re.search(r"```js\n(const BASE.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert match is not None
     code = match[1].replace("https://connect.example.com", base)
     assert code != match[1]
@@ -203,7 +210,7 @@ def _twenty_lines(base: str) -> str:
 
 
 @contextmanager
-def _serving() -> Iterator[FrontEnd]:
+def serving() -> Iterator[FrontEnd]:
     """A small file server on a free port, with the policy that the guide asks for."""
     files: dict[str, bytes] = {}
 

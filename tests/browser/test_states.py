@@ -73,6 +73,7 @@ async def test_nothing_green_under_a_dead_connection(ada: Visitor, status: str) 
     await ada.go_to("Connections")
     await expect(ada.test_id("connection-status", status=status)).to_be_visible()
     await expect(ada.test_id("token-ends")).to_have_count(0)
+    await expect(ada.test_id("connection-view").locator(".tag.good")).to_have_count(0)
     await expect(ada.page.get_by_text("in 59 days")).to_have_count(0)
 
 

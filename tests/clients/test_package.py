@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import igauth
-from tests.clients.conftest import CLIENT, Run
+from tests.clients.tools import CLIENT, Run, find_tools
 
 SERVED = Path(igauth.__file__).parent / "example" / "igauth.js"
 CONSUMER = """
@@ -61,6 +61,12 @@ console.log(igauth.loginUrl({ door: "facebook", returnTo, prompt: "select" }));
 console.log(igauth.loginUrl());
 console.log(new IgauthError({ code: "offline", title: "T" }) instanceof Error);
 """
+
+
+@pytest.fixture(scope="module")
+def tools() -> Run:
+    """Node's, in clients/js."""
+    return find_tools()
 
 
 def test_the_served_file_is_built_from_the_source(tools: Run, tmp_path: Path) -> None:

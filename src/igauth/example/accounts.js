@@ -78,7 +78,7 @@ function* states(igauth, meta, told) {
   const troubled = meta.connections.filter(({ status }) => status !== "active");
   for (const connection of told ? [] : troubled) yield connectionNotice(igauth, connection);
   if (meta.stale && !told && !troubled.length) {
-    yield notice({ tone: "warn", title: "This list may be out of date", text: h("span", {}, `${askedOf(meta)} couldn't be asked just now. This is how it was `, since(meta.fetched_at), "."), "data-testid": "stale" });
+    yield notice({ tone: "warn", title: "This list may be out of date", text: h("p", {}, `${askedOf(meta)} couldn't be asked just now. This is how it was `, since(meta.fetched_at), "."), "data-testid": "stale" });
   }
   if (!meta.complete) {
     yield notice({ tone: "warn", title: "This list may be incomplete", text: "Some answers are missing. Refresh in a moment to get the rest.", "data-testid": "incomplete" });

@@ -132,19 +132,20 @@ function end(label, iso, testid, note) {
 // --- what was granted ---
 
 function permissions(igauth, connection) {
+  const held = works(connection.status);
   const missing = new Set(connection.missing_scopes);
   const declined = new Set(connection.declined_scopes);
   const names = [...missing, ...connection.granted_scopes.filter((name) => !missing.has(name))];
   const item = (name) => {
-    const [tone, word] = !missing.has(name) ? ["good", "Granted"] : declined.has(name) ? ["warn", "Declined"] : ["warn", "Not granted"];
+    const [tone, word] = !missing.has(name) ? [held ? "good" : "", "Granted"] : declined.has(name) ? ["warn", "Declined"] : ["warn", "Not granted"];
     return h("li", { "data-testid": "permission", "data-permission": name, "data-state": word.toLowerCase() },
       h("div", {}, h("span", {}, PERMISSIONS[name] ?? name), PERMISSIONS[name] && h("code", { class: "soft" }, name)),
-      h("span", { class: `tag ${tone}` }, icon(tone === "good" ? "check" : "cross"), word));
+      h("span", { class: `tag ${tone}` }, icon(word === "Granted" ? "check" : "cross"), word));
   };
   return h("section", { class: "card" },
-    h("h2", {}, "Permissions"),
+    h("h2", {}, held ? "Permissions" : "Permissions, as they were"),
     names.length ? h("ul", { class: "rows" }, names.map(item)) : h("p", { class: "soft" }, `${doorName(connection.provider)} didn't say.`),
-    missing.size > 0 && h("div", { class: "actions" }, actionLink(igauth, {
+    held && missing.size > 0 && h("div", { class: "actions" }, actionLink(igauth, {
       kind: "grant_permissions", url: igauth.loginUrl({ door: connection.provider, prompt: "select", reconnect: connection.id }),
     }, { label: "Grant what is missing" })));
 }
