@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -23,9 +24,13 @@ from benchmarks.stage import POSTGRES, SQLITE, Service, Stage, open_stage
 
 AT_ONCE: Final = 16
 EXPIRED: Final = 20_000
+_EXPIRE: Final = """UPDATE sessions SET ends_at = created_at, expires_at = created_at
+WHERE id IN (SELECT id FROM sessions ORDER BY id LIMIT {})"""
 _LARGE: Final = "people|sign_ins|connections|listings|listed_accounts|sessions|audit_events"
 _SCAN: Final = re.compile(rf"Seq Scan on ({_LARGE})\b")
-_PLAN: Final = re.compile(r"plan:\n(?:\t.*\n)+")
+_PLAN: Final = re.compile(r"plan:\n\tQuery Text: ((?:.*\n)(?:\t.*\n)+)")
+_SHOWN: Final = 120
+_GLANCE_SECONDS: Final = 0.2
 
 
 async def compare(stage: Stage, engine: str, people: int, seconds: float) -> None:
@@ -36,8 +41,6 @@ async def compare(stage: Stage, engine: str, people: int, seconds: float) -> Non
         before = {name: each async for name, each in _requests(service, seconds)}
     took = await seed(url, Amounts(people))
     print(f"  seeded in {took:.0f} s")
-    if engine == POSTGRES:
-        await _explain(url)
     with stage.serving(url) as service:
         print(f"  start: ready in {service.ready_seconds:.2f} s")
         after = {name: each async for name, each in _requests(service, seconds)}
@@ -45,6 +48,10 @@ async def compare(stage: Stage, engine: str, people: int, seconds: float) -> Non
     _report(before, after)
     await _commands(stage, url, service.environment)
     if engine == POSTGRES:
+        await _explain(url)
+        with stage.serving(url) as service:
+            _ = [each async for each in _requests(service, _GLANCE_SECONDS)]
+            await _metrics(service)
         _report_plans(stage)
 
 
@@ -85,11 +92,10 @@ async def _requests(service: Service, seconds: float) -> AsyncIterator[tuple[str
 def _report(before: Mapping[str, Figures], after: Mapping[str, Figures]) -> None:
     for name, small in before.items():
         large = after[name]
-        print(
-            f"  {name:20} CPU {small.cpu_ms:.2f} → {large.cpu_ms:.2f} ms "
-            f"({large.cpu_ms / small.cpu_ms:.2f} ×), p50 {small.p50_ms:.1f} → {large.p50_ms:.1f} ms "
-            f"({large.p50_ms / small.p50_ms:.2f} ×), peak {small.peak_mb:.0f} → {large.peak_mb:.0f} MB"
-        )
+        print(f"  {name}:")
+        for what in ("cpu_ms", "p50_ms", "p99_ms", "peak_mb"):
+            old, new = getattr(small, what), getattr(large, what)
+            print(f"    {what} {old:.2f} → {new:.2f} ({new / old:.2f} ×)")
 
 
 async def _metrics(service: Service) -> None:
@@ -105,10 +111,7 @@ async def _commands(stage: Stage, url: str, environment: Mapping[str, str]) -> N
     for command in (("status",), ("keys", "rotate"), ("renew",)):
         _time(stage, environment, *command)
     database = await connect(url)
-    await database.run(
-        "UPDATE sessions SET ends_at = created_at, expires_at = created_at WHERE id IN "
-        f"(SELECT id FROM sessions ORDER BY id LIMIT {EXPIRED})"  # a constant
-    )
+    await database.run(_EXPIRE.format(EXPIRED))
     await database.close()
     print(f"  with {EXPIRED} expired sessions to prune:")
     _time(stage, environment, "renew")
@@ -124,25 +127,24 @@ async def _explain(url: str) -> None:
     """Every plan from now on goes to the server's log (PostgreSQL, "auto_explain")."""
     database = await connect(url)
     name = url.rpartition("/")[2].partition("?")[0]
-    for option, value in (
-        ("session_preload_libraries", "auto_explain"),
-        ("auto_explain.log_min_duration", "0"),
-    ):
-        if "." in option:
-            await database.run("LOAD 'auto_explain'")
-        await database.run(f"ALTER DATABASE {name} SET {option} = '{value}'")
+    await database.run("LOAD 'auto_explain'")
+    for option in ("session_preload_libraries = auto_explain", "auto_explain.log_min_duration = 0"):
+        await database.run(f"ALTER DATABASE {name} SET {option}")
     await database.close()
 
 
 def _report_plans(stage: Stage) -> None:
     if stage.postgres is None or stage.postgres.cluster is None:
         return
-    log = stage.postgres.cluster.log.read_text("utf-8", "replace")
-    plans = _PLAN.findall(log)
-    scans = {plan for plan in plans if _SCAN.search(plan)}
-    print(f"  {len(plans)} plans, {len(scans)} of them with a scan of a large table")
-    for plan in sorted(scans, key=len)[:10]:
-        print(plan)
+    plans = _PLAN.findall(stage.postgres.cluster.log.read_text("utf-8", "replace"))
+    scans = Counter(
+        (tuple(sorted(set(_SCAN.findall(plan)))), " ".join(plan.split())[:_SHOWN])
+        for plan in plans
+        if _SCAN.search(plan)
+    )
+    print(f"  {len(plans)} plans; these read a large table from end to end:")
+    for (tables, query), times in scans.most_common():
+        print(f"    {times} × {', '.join(tables)}: {query}…")
 
 
 if __name__ == "__main__":
