@@ -12,10 +12,11 @@ ARGS ?=
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt bench soak replay openapi constraints clean
+.PHONY: help dev test check fmt bench bench-check bench-counts bench-scale soak replay openapi
+.PHONY: constraints clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 dev: ## the service and the offline Facebook on http://localhost:8000 (PORT=9001, ARGS=--reload)
 	@sh scripts/setup.sh run
@@ -39,13 +40,24 @@ fmt: ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: ## what a login and a listing cost (ARGS='--logins 20')
+bench: ## what logins and listings cost, beside floors of the same minute (ARGS='--only login')
 	@sh scripts/setup.sh dev
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: ## mixed requests with 1 % of faults; what becomes of memory (ARGS='--requests 50000 --replicas 2')
 	@sh scripts/setup.sh dev
 	@exec $(BIN)/python -m tests.faults.soak $(ARGS)
+
+bench-check: bench ## the same, and whether every figure is under its bar (benchmarks/bars.toml)
+	@exec $(BIN)/python -m benchmarks.bars
+
+bench-counts: ## statements, thread hops, round trips, Graph calls: what doesn't vary
+	@sh scripts/setup.sh dev
+	@exec $(BIN)/python -m benchmarks.counts --check $(ARGS)
+
+bench-scale: ## whether a million people cost more than none (ARGS='--people 100000')
+	@sh scripts/setup.sh dev
+	@exec $(BIN)/python -m benchmarks.scale $(ARGS)
 
 replay: ## the steps of the Dockerfile's first stage, without an engine (ARGS='--python python3.13')
 	@sh scripts/setup.sh dev

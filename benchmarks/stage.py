@@ -1,6 +1,7 @@
 """The stage: databases, the bench's Facebook and the service, each a process of its own."""
 
 import json
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,7 @@ from tests.postgres import PostgresServer, postgres_server
 from benchmarks.graph_answers import APP_ID, APP_SECRET, SCOPES
 from benchmarks.processes import ROOT, Child, child, free_port, run, wait_until_ready
 
-KEYS: Final = "bench:BwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSY"
-"""Bytes 7 to 38: nobody's key."""
+KEYS: Final = f"bench:{secrets.token_urlsafe(32)}"
 SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
 
