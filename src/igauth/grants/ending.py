@@ -247,8 +247,8 @@ class Ending:
 
     def _erase(self, tx: Transaction, who: SignInRow) -> bool:
         """Everything of a subject behind one door; the person too where no sign-in is left."""
-        self._revocations.cancel(tx, who.subject)
         known = self._locked(tx, who)
+        self._revocations.cancel(tx, who.subject)
         owner = people.find_by_sign_in(tx, who.provider, who.app_id, who.subject)
         for row in known:
             own = SignInRow(row.provider, row.app_id, row.subject)
