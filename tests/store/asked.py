@@ -185,6 +185,7 @@ _LEASES: Final[Mapping[str, Ask]] = {
     "Lease.renew": partial(listings.lease(CONNECTION).renew, now=NOW),
     "Lease.release": Lease(Connection, Connection.id.in_(IDS[:25])).release,
     "turns.claim": partial(turns.claim, turn=turns.lease("t"), name="t", now=NOW),
+    "turns.note": partial(turns.note, name="t", now=NOW),
 }
 _LISTINGS: Final[Mapping[str, Ask]] = {
     "listings.find": partial(listings.find, connection_id=CONNECTION),
