@@ -1,5 +1,6 @@
 """`create_app`: middleware, routers, problem handlers, lifespan. Nothing happens at import."""
 
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -61,6 +62,8 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         async with open_services(settings, wiring, metrics) as services:
             if wiring is None or wiring.keeper:
                 loops.start(services.chores, services.background)
+            if wiring is None:
+                _spare_the_collector()
             yield {"edge": Edge(services)}
 
     app = FastAPI(
@@ -85,6 +88,13 @@ def create_app(settings: Settings | None = None, wiring: Wiring | None = None) -
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.openapi = partial(document_of, app, Cookies.of(settings).session_name)  # type: ignore[method-assign]
     return app
+
+
+def _spare_the_collector() -> None:
+    """What start-up made lives as long as the process: a full collection that looks at all of it
+    stood for 60 ms in the midst of requests (record 13)."""
+    gc.collect()
+    gc.freeze()
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
