@@ -54,6 +54,10 @@ class Child:
         """The end of its log."""
         return self._log.read_text("utf-8", "replace")[-3000:]
 
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        self._popen.send_signal(number)
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for one that doesn't listen."""
         self._popen.terminate()
@@ -62,10 +66,6 @@ class Child:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
-
-    def wait(self) -> int:
-        """Its exit status, once it ends."""
-        return self._popen.wait()
 
     def _status_mb(self, name: str) -> float:
         for line in (self._proc / "status").read_text().splitlines():

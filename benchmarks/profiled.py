@@ -11,6 +11,7 @@ lengthens small functions: compare shares, not times. SQLite's threads aren't in
 import argparse
 import asyncio
 import pstats
+import signal
 from pathlib import Path
 
 from benchmarks.http_client import HttpConnection
@@ -19,6 +20,7 @@ from benchmarks.load import Work, measure
 from benchmarks.stage import SQLITE, Service, Stage, open_stage
 
 _PEOPLE = 8
+_WARM_UP_SECONDS = 1.0
 
 
 async def profile(stage: Stage, given: argparse.Namespace) -> Path:
@@ -28,6 +30,8 @@ async def profile(stage: Stage, given: argparse.Namespace) -> Path:
         "igauth.app:create_app", stage.new_database(given.engine), BENCH_PROFILE=str(path)
     ) as service:
         work = await _work(service, given.what, given.accounts)
+        await measure(service, work, at_once=given.at_once, seconds=_WARM_UP_SECONDS)
+        service.process.signal(signal.SIGUSR1)
         figures = await measure(service, work, at_once=given.at_once, seconds=given.seconds)
         print(f"{given.what}: {figures.requests} requests, {figures.cpu_ms:.2f} ms under cProfile")
     return path
