@@ -25,6 +25,43 @@ export interface Authenticated {
   login_urls: Partial<Record<Provider, string>>;
 }
 
+/** The code that the browser brought back, and the user of your own session. */
+export interface CompleteIn {
+  connect_code: string;
+  /** Your own id of the user; compared byte for byte */
+  external_id: string;
+}
+
+/** What a user connected, and the accounts that it reaches. */
+export interface Completed {
+  external_id: string;
+  connection: LinkedConnection;
+  data: InstagramAccount[];
+  meta: ListingMeta;
+}
+
+/** What a connect session is to be. */
+export interface ConnectSessionIn {
+  /** Your own id of the user; compared byte for byte */
+  external_id: string;
+  return_to: string;
+  provider?: "facebook" | "instagram" | null;
+  prompt?: "select" | "reauthorize" | null;
+  reconnect?: string | null;
+  state?: string | null;
+}
+
+/** How far a connect session has come; `error`: why it failed. */
+export interface ConnectSession {
+  id: string;
+  status: ConnectStatus;
+  error: string | null;
+  expires_at: string;
+}
+
+/** How far a connect session has come. */
+export type ConnectStatus = "open" | "returned" | "completed" | "failed" | "expired";
+
 /** Why a connection isn't `active`: `cause` on the wire. */
 export type ConnectionCause = "token_ends_soon" | "data_access_ends_soon" | "token_expired" | "data_access_expired" | "password_changed" | "session_invalid" | "not_ours" | "token_unreadable" | "checkpoint" | "unconfirmed_user" | "app_access_missing" | "app_removed";
 
@@ -89,6 +126,18 @@ export interface DeletionStatus {
   completed_at: string | null;
 }
 
+/** A code by which the operator's server learns who this is; good once, for a minute. */
+export interface HandoffCode {
+  code: string;
+  expires_at: string;
+}
+
+/** The person of a front end's session, and what they have connected. */
+export interface Handoff {
+  person: NamedPerson;
+  connections: LinkedConnection[];
+}
+
 /** The process is up. */
 export interface Health {
   status: "ok";
@@ -113,6 +162,34 @@ export interface InstagramAccount {
   connection_ids: string[];
 }
 
+/** A connection, and your users who are linked to it. */
+export interface LinkedConnection {
+  id: string;
+  provider: Provider;
+  provider_user_id: string;
+  name: string | null;
+  status: ConnectionStatus;
+  cause: ConnectionCause | null;
+  granted_scopes: string[];
+  declined_scopes: string[];
+  missing_scopes: string[];
+  token_expires_at: string | null;
+  data_access_expires_at: string | null;
+  connected_at: string;
+  verified_at: string | null;
+  last_consent: ConsentDiff | null;
+  used_at: string | null;
+  reconnect_url: string;
+  manage_url: string;
+  external_ids: string[];
+}
+
+/** A page of connections. */
+export interface LinkedConnections {
+  data: LinkedConnection[];
+  meta: NextPage;
+}
+
 /** About a listing: how fresh, how whole, by which connections, and what isn't in it. */
 export interface ListingMeta {
   fetched_at: string;
@@ -131,6 +208,25 @@ export interface Listing {
 
 /** What is said about a list; nothing, for most. */
 export interface Meta {
+}
+
+/** Whom a hand-off named. */
+export interface NamedPerson {
+  id: string;
+  name: string | null;
+}
+
+/** A connect session that was just made; its link is told this once. */
+export interface NewConnectSession {
+  id: string;
+  url: string;
+  status: ConnectStatus;
+  expires_at: string;
+}
+
+/** Where the next page begins: `after` of the next request; null: this was the last. */
+export interface NextPage {
+  next: string | null;
 }
 
 /** A Page or account that the person might miss, why, and what to do. */
@@ -175,6 +271,22 @@ export interface Readiness {
   status: "ready";
 }
 
+/** A hand-off code, and the user to link, if any. */
+export interface RedeemIn {
+  code: string;
+  external_id?: string | null;
+}
+
+/** What a service key may do, and until when. */
+export interface ServiceKey {
+  name: string;
+  scopes: ServiceScope[];
+  expires_at: string | null;
+}
+
+/** What a service key lets its holder do; none implies another. */
+export type ServiceScope = "connect" | "read" | "tokens" | "manage" | "events";
+
 /** The browsers that are logged in as this person. */
 export interface SessionList {
   data: Session[];
@@ -192,6 +304,30 @@ export interface Session {
 
 /** Whether this browser is logged in, and through which doors one can log in. */
 export type SessionState = Authenticated | Anonymous;
+
+/** Whose token, by which connection if that matters, and what for. */
+export interface TokenIn {
+  /** Your own id of the user; compared byte for byte */
+  external_id: string;
+  connection_id?: string | null;
+  purpose?: string | null;
+}
+
+/** A token to act with now; the proof is good for five minutes (null at Instagram's door). */
+export interface Token {
+  access_token: string;
+  token_type: "Bearer";
+  provider: Provider;
+  expires_at: string | null;
+  scopes: string[];
+  missing_scopes: string[];
+  appsecret_proof: string | null;
+  appsecret_time: number | null;
+  proof_expires_at: string | null;
+  graph_url: string;
+  instagram_account_id: string;
+  connection_id: string;
+}
 
 /** What keeps the listing from being whole. */
 export interface Warning {
@@ -214,7 +350,7 @@ export interface Problem {
 }
 
 /** What went wrong; stable, to decide by. */
-export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "app_access_missing" | "not_professional" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
+export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "app_access_missing" | "not_professional" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "service_key_invalid" | "key_in_url" | "scope_missing" | "not_for_browsers" | "wrong_user" | "connect_code_invalid" | "connect_session_expired" | "handoff_invalid" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
 
 /** What keeps a listing from being whole. */
 export type WarningCode = "permission_missing" | "reconnect_required" | "checkpoint_required" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "service_misconfigured" | "app_access_missing" | "listing_truncated";

@@ -1,5 +1,5 @@
 import { takeLoginError, withoutOurs } from "./address.js";
-import type { Action, Connection, Listing, Session, SessionState } from "./api.js";
+import type { Action, Connection, HandoffCode, Listing, Session, SessionState } from "./api.js";
 import { type IgauthError, refused, unanswered, unreadable } from "./error.js";
 import { abortedBy, pause, popupLogin } from "./popup.js";
 
@@ -24,12 +24,6 @@ export interface Options {
   retries?: number;
   /** When to give an answer up: 30,000 ms. */
   timeoutMs?: number;
-}
-
-/** A code with which your own server learns who this is (`POST /v1/handoffs/redeem`). */
-export interface Handoff {
-  code: string;
-  expires_at: string;
 }
 
 interface Answer {
@@ -180,9 +174,9 @@ export class Igauth {
     await this.#send("DELETE", "/me/sessions");
   }
 
-  /** A code for your own server, good for a minute, once: it learns who this is. */
-  async handoff(): Promise<Handoff> {
-    return (await this.#send("POST", "/me/handoff")).body as Handoff;
+  /** A code for your own server, good for a minute, once: it learns who this is (`POST /v1/handoffs/redeem`). */
+  async handoff(): Promise<HandoffCode> {
+    return (await this.#send("POST", "/me/handoff")).body as HandoffCode;
   }
 
   /**

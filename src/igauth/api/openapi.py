@@ -109,10 +109,17 @@ def _make_examples_whole(document: Document) -> None:
             told = answer.get("content", {}).get("application/problem+json", {})
             for code, example in told.get("examples", {}).items():
                 example["value"] = problem_example(known[code])
+    shapes: dict[str, Any] = {shape.__name__: shape for shape in _all_shapes(schemas.Shape)}
+    shapes["SessionState"] = schemas.SessionState
     for name, schema in document["components"]["schemas"].items():
-        shape = getattr(schemas, name, None)
-        if shape is not None and "examples" in schema:
-            schema["examples"] = shape.model_config["json_schema_extra"]["examples"]
+        if name in shapes and "examples" in schema:
+            schema["examples"] = shapes[name].model_config["json_schema_extra"]["examples"]
+
+
+def _all_shapes(shape: type[schemas.Shape]) -> Iterator[type[schemas.Shape]]:
+    for each in shape.__subclasses__():
+        yield each
+        yield from _all_shapes(each)
 
 
 def _keep_possible(operation: Document) -> None:

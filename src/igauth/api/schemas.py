@@ -61,7 +61,7 @@ _ACCOUNT: JsonDict = {
     "connection_ids": ["0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21"],
 }
 _RECONNECT = "http://localhost:8000/auth/facebook?reconnect=0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21"
-_CONNECTION: JsonDict = {
+CONNECTION_EXAMPLE: JsonDict = {
     "id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
     "provider": "facebook",
     "provider_user_id": "10200000000000001",
@@ -257,7 +257,7 @@ class SessionList(Listed[SessionOut]):
 class ConnectionOut(Shape):
     """A person's connection through one door; never its token."""
 
-    model_config = example(_CONNECTION)
+    model_config = example(CONNECTION_EXAMPLE)
 
     id: str
     provider: Provider

@@ -209,7 +209,7 @@ var Igauth = class {
   async endOtherSessions() {
     await this.#send("DELETE", "/me/sessions");
   }
-  /** A code for your own server, good for a minute, once: it learns who this is. */
+  /** A code for your own server, good for a minute, once: it learns who this is (`POST /v1/handoffs/redeem`). */
   async handoff() {
     return (await this.#send("POST", "/me/handoff")).body;
   }

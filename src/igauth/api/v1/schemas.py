@@ -4,8 +4,10 @@ get."""
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from igauth.api.schemas import (
+    CONNECTION_EXAMPLE,
     ConnectionOut,
     InstagramAccountOut,
     Instant,
@@ -18,6 +20,7 @@ from igauth.domain import Provider, ServiceScope
 from igauth.store.connect_sessions import ConnectStatus
 
 _LONGEST_CODE = 256
+_LINKED: JsonDict = {**CONNECTION_EXAMPLE, "external_ids": ["user-17"]}
 _Uuid = Annotated[Line, Field(min_length=1, max_length=64)]
 _Code = Annotated[Line, Field(min_length=1, max_length=_LONGEST_CODE, repr=False)]
 
@@ -67,6 +70,10 @@ class NewConnectSessionOut(Shape):
 class ConnectSessionOut(Shape):
     """How far a connect session has come; `error`: why it failed."""
 
+    model_config = example(
+        {"id": "cs_1", "status": "open", "error": None, "expires_at": "2026-11-23T12:15:00Z"}
+    )
+
     id: str
     status: ConnectStatus
     error: str | None
@@ -75,6 +82,8 @@ class ConnectSessionOut(Shape):
 
 class LinkedConnectionOut(ConnectionOut):
     """A connection, and your users who are linked to it."""
+
+    model_config = example(_LINKED)
 
     external_ids: list[str]
 
@@ -102,6 +111,23 @@ class TokenIn(Asked):
 
 class TokenOut(Shape):
     """A token to act with now; the proof is good for five minutes (null at Instagram's door)."""
+
+    model_config = example(
+        {
+            "access_token": "EAAB…",
+            "token_type": "Bearer",
+            "provider": "facebook",
+            "expires_at": "2027-01-22T12:00:00Z",
+            "scopes": ["instagram_basic", "pages_show_list"],
+            "missing_scopes": [],
+            "appsecret_proof": "4f1c…",
+            "appsecret_time": 1795435200,
+            "proof_expires_at": "2026-11-23T12:05:00Z",
+            "graph_url": "https://graph.facebook.com/v26.0",
+            "instagram_account_id": "17841400000000021",
+            "connection_id": "0b8f5c0e-5d0c-4a3e-8d0a-6a1d3f0c9e21",
+        }
+    )
 
     access_token: str = Field(repr=False)
     token_type: Literal["Bearer"]
@@ -135,6 +161,13 @@ class NamedPerson(Shape):
 
 class HandoffOut(Shape):
     """The person of a front end's session, and what they have connected."""
+
+    model_config = example(
+        {
+            "person": {"id": "6f1b0a52-3c1e-4a8f-9a55-0d4d0c7a1b11", "name": "Ada Invented"},
+            "connections": [_LINKED],
+        }
+    )
 
     person: NamedPerson
     connections: list[LinkedConnectionOut]
