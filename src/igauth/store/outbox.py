@@ -28,7 +28,8 @@ from sqlalchemy.dialects import postgresql
 
 from igauth.domain import ConnectionId, PersonId
 from igauth.store.database import Transaction
-from igauth.store.models import Connection, Event, EventMark, Link, ListedAccount, UtcDateTime
+from igauth.store.event_models import Event, EventMark
+from igauth.store.models import Connection, Link, ListedAccount, UtcDateTime
 from igauth.store.statements import InBoth
 
 _NUMBERED: Final = "numbered"

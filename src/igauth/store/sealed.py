@@ -15,7 +15,8 @@ from igauth.domain import ConnectionStatus, Provider
 from igauth.store import service_keys
 from igauth.store.connections import UNREADABLE
 from igauth.store.database import Transaction
-from igauth.store.models import Connection, KeyCheck, ParkedCode, Revocation, WebhookSecret
+from igauth.store.event_models import WebhookSecret
+from igauth.store.models import Connection, KeyCheck, ParkedCode, Revocation
 from igauth.store.revocations import NEVER
 from igauth.store.statements import InBoth
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 
 from igauth.store.database import Transaction
+from igauth.store.event_models import Delivery, Event, WebhookEndpoint, WebhookSecret
 from igauth.store.leases import FREED, Lease, claim_due, held, is_free
-from igauth.store.models import Delivery, Event, WebhookEndpoint, WebhookSecret
 from igauth.store.statements import InBoth
 
 LEASE: Final = timedelta(seconds=30)
