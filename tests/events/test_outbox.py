@@ -163,6 +163,7 @@ async def test_a_return_without_a_login_is_recovered(stage: Stage, browser: Brow
 async def test_what_ends_soon_is_told_once_and_its_end_too(stage: Stage, browser: Browser) -> None:
     """`expiring` by time alone, once, however often anybody looks; then `reconnect_required`."""
     await browser.log_in("ada")
+    await browser.accounts()  # the first listing is over: nobody holds the connection
     row = await row_of(stage, browser)
     assert row.token_expires_at is not None
     assert await mark_dates(stage) == 0
@@ -190,6 +191,7 @@ async def test_a_check_of_what_ends_soon_tells_it_no_second_time(
 ) -> None:
     """A check that finds the same date leaves the state as it is."""
     await browser.log_in("ada")
+    await browser.accounts()  # the first listing is over: nobody holds the connection
     row = await row_of(stage, browser)
     assert row.token_expires_at is not None
     stage.clock.now = row.token_expires_at - stage.services.rules.expiring
