@@ -129,6 +129,7 @@ class _Tables:
                 "id": "'we_' || n",
                 "url": "'https://hooks.example.com/' || n",
                 "created_at": self._past,
+                "disabled_cause": self._few("NULL", "'gone'"),
                 "failures": "0",
                 "probes": "0",
             },
