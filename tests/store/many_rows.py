@@ -129,7 +129,7 @@ class _Tables:
                 "id": "'we_' || n",
                 "url": "'https://hooks.example.com/' || n",
                 "created_at": self._past,
-                "disabled_cause": self._few("NULL", "'gone'"),
+                "disabled_cause": "CASE WHEN n = 100 THEN NULL ELSE 'gone' END",
                 "failures": "0",
                 "probes": "0",
             },
