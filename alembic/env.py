@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from igauth.database_url import parse_database_url
 from igauth.settings import Settings, load
-from igauth.store.models import Base, UtcDateTime
+from igauth.store import event_models
+from igauth.store.models import UtcDateTime
 
+_TABLES = event_models.Base.metadata
 _POSTGRES_LOCK = 7_265_190_441
 _SQLITE_WAIT_SECONDS = 60
 
@@ -49,7 +51,7 @@ def _migrate(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRES_LOCK})
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=_TABLES,
         render_as_batch=sqlite,
         compare_type=True,
         render_item=_plain_types,
@@ -68,7 +70,7 @@ async def _run() -> None:
 
 
 if context.is_offline_mode():
-    context.configure(url=_url(), target_metadata=Base.metadata, literal_binds=True)
+    context.configure(url=_url(), target_metadata=_TABLES, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 else:

@@ -408,6 +408,127 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_parked_codes_kid_id"), ["kid", "id"], unique=False)
 
+    op.create_table(
+        "event_marks",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_event_marks")),
+    )
+    op.create_table(
+        "events",
+        sa.Column(
+            "key",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("person_id", sa.Text(), nullable=True),
+        sa.Column("connection_id", sa.Text(), nullable=True),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("external_ids", sa.JSON(), nullable=False),
+        sa.Column("instagram_account_ids", sa.JSON(), nullable=True),
+        sa.Column("more", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_events")),
+        sa.UniqueConstraint("id", name=op.f("uq_events_id")),
+    )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_events_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_events_number"), ["number"], unique=True)
+        batch_op.create_index(batch_op.f("ix_events_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(
+            "ix_events_unnumbered",
+            ["key"],
+            unique=False,
+            sqlite_where=sa.text("number IS NULL"),
+            postgresql_where=sa.text("number IS NULL"),
+        )
+
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("types", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_cause", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probe_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probes", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("endpoint_id", sa.Text(), nullable=False),
+        sa.Column("event_key", sa.BigInteger(), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("fk_deliveries_endpoint_id_webhook_endpoints"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["event_key"],
+            ["events.key"],
+            name=op.f("fk_deliveries_event_key_events"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint(
+            "endpoint_id", "event_key", name=op.f("uq_deliveries_endpoint_id_event_key")
+        ),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_deliveries_endpoint_id_next_attempt_at"),
+            ["endpoint_id", "next_attempt_at"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_deliveries_event_key"), ["event_key"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_pending",
+            ["endpoint_id", "queued_at"],
+            unique=False,
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("endpoint_id", sa.Text(), nullable=False),
+        sa.Column("sealed_secret", sa.Text(), nullable=True),
+        sa.Column("kid", sa.Text(), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("fk_webhook_secrets_endpoint_id_webhook_endpoints"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_secrets")),
+    )
+    with op.batch_alter_table("webhook_secrets", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_webhook_secrets_endpoint_id"), ["endpoint_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_webhook_secrets_kid_id"), ["kid", "id"], unique=False)
+
 
 def downgrade() -> None:
     with op.batch_alter_table("parked_codes", schema=None) as batch_op:
@@ -433,6 +554,35 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_connect_sessions_created_at"))
 
     op.drop_table("connect_sessions")
+
+    with op.batch_alter_table("webhook_secrets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_secrets_kid_id"))
+        batch_op.drop_index(batch_op.f("ix_webhook_secrets_endpoint_id"))
+
+    op.drop_table("webhook_secrets")
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_deliveries_pending",
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_deliveries_event_key"))
+        batch_op.drop_index(batch_op.f("ix_deliveries_endpoint_id_next_attempt_at"))
+
+    op.drop_table("deliveries")
+    op.drop_table("webhook_endpoints")
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_events_unnumbered",
+            sqlite_where=sa.text("number IS NULL"),
+            postgresql_where=sa.text("number IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_events_person_id"))
+        batch_op.drop_index(batch_op.f("ix_events_number"))
+        batch_op.drop_index(batch_op.f("ix_events_at"))
+
+    op.drop_table("events")
+    op.drop_table("event_marks")
 
     with op.batch_alter_table("listed_accounts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_listed_accounts_instagram_account_id"))

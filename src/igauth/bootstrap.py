@@ -23,6 +23,9 @@ from igauth.backends.users import Users
 from igauth.background import Background
 from igauth.domain import Clock, Provider, utc_now
 from igauth.errors import IgAuthError
+from igauth.events.addresses import Addresses, Lookup
+from igauth.events.opening import Events, build_events
+from igauth.events.posting import open_transport
 from igauth.grants.checks import Checks, Doors
 from igauth.grants.connections import Connections
 from igauth.grants.ending import Ending
@@ -54,6 +57,7 @@ from igauth.security.opaque_tokens import OpaqueTokens
 from igauth.security.sealing import Sealer
 from igauth.settings import Settings
 from igauth.store.database import Database
+from igauth.upkeep.dates import Dates
 from igauth.upkeep.doctor import examine
 from igauth.upkeep.findings import Finding
 from igauth.upkeep.keeper import Keeper
@@ -90,6 +94,8 @@ class Wiring:
     walk_seconds: float = WALK_SECONDS
     pauses_fresh_seconds: float = 1.0
     keeper: bool = True
+    receivers: httpx.AsyncBaseTransport | None = None
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ class Services:
     counting: Counting
     rules: GrantRules
     readiness: Readiness
+    events: Events
     chores: tuple[Chore, ...]
     metrics: Metrics
     background: Background
@@ -157,6 +164,7 @@ async def open_services(
     database = Database(settings.database_url.get_secret_value())
     background = Background(foreseen=(IgAuthError, GraphError))
     lanes = _lanes(settings, wiring)
+    receivers = wiring.receivers or open_transport()
     try:
         await check_database(database)
         shared = SharedClock(database, wiring.machine_clock)
@@ -169,10 +177,12 @@ async def open_services(
         basics = _Basics(
             settings, wiring, database, background, ring, GrantRules.of(settings), shared
         )
-        yield _build(basics, _doors(basics, lanes, metrics), metrics)
+        events = _events(basics, receivers, metrics)
+        yield _build(basics, _doors(basics, lanes, metrics), events, metrics)
     finally:
         await background.close(wiring.callback_seconds + _SHUTDOWN_MARGIN_SECONDS)
         await lanes.aclose()
+        await receivers.aclose()
         await database.close()
 
 
@@ -231,9 +241,9 @@ def _doors(basics: _Basics, lanes: Lanes, metrics: Metrics) -> Doors:
     }
 
 
-def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
+def _build(basics: _Basics, doors: Doors, events: Events, metrics: Metrics) -> Services:
     vault = Vault(Sealer(basics.ring), basics.database, basics.clock)
-    keeping = Keeping(basics.rules)
+    keeping = Keeping(basics.rules, basics.clock)
     checks = _checks(basics, doors, vault, keeping)
     listings = _listings(basics, checks, keeping)
     sessions = Sessions(basics.database, basics.tokens, basics.settings, basics.clock)
@@ -307,7 +317,8 @@ def _build(basics: _Basics, doors: Doors, metrics: Metrics) -> Services:
         counting=Counting(basics.database, expiring=basics.rules.expiring, clock=basics.clock),
         rules=basics.rules,
         readiness=readiness,
-        chores=_chores(basics, keeper, revocations, copies, readiness),
+        events=events,
+        chores=_chores(basics, keeper, revocations, copies, readiness, events),
         metrics=metrics,
         background=basics.background,
         clock=basics.clock,
@@ -329,7 +340,7 @@ def _checks(basics: _Basics, doors: Doors, vault: Vault, keeping: Keeping) -> Ch
         doors,
         vault,
         basics.database,
-        expiring=basics.rules.expiring,
+        rules=basics.rules,
         clock=basics.clock,
         on_scopes=keeping.rerender,
     )
@@ -390,13 +401,28 @@ def _login(
     )
 
 
+def _events(basics: _Basics, receivers: httpx.AsyncBaseTransport, metrics: Metrics) -> Events:
+    addresses = Addresses(basics.settings.webhook_allowed_hosts, basics.wiring.lookup)
+    return build_events(
+        addresses,
+        receivers,
+        Sealer(basics.ring),
+        basics.database,
+        basics.background,
+        metrics,
+        basics.clock,
+    )
+
+
 def _chores(
     basics: _Basics,
     keeper: Keeper,
     revocations: Revocations,
     copies: ErasedCopies,
     readiness: Readiness,
+    events: Events,
 ) -> tuple[Chore, ...]:
+    dates = Dates(basics.database, basics.rules, basics.clock)
     pruning = Pruning(basics.database, clock=basics.clock, sleep=basics.wiring.sleep)
     return (
         Chore("checks", keeper.sweep),
@@ -405,6 +431,9 @@ def _chores(
         Chore("erased copies", copies.forget),
         Chore("clock", basics.shared_clock.measure),
         Chore("readiness", readiness.watch, WATCH_SECONDS),
+        Chore("dates", dates.mark),
+        Chore("webhooks", events.deliveries.round, every_seconds=1.0),
+        Chore("webhook counts", events.deliveries.measure, every_seconds=15.0),
     )
 
 

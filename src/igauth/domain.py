@@ -74,6 +74,31 @@ class ConnectionCause(StrEnum):
     APP_REMOVED = "app_removed"
 
 
+class EventType(StrEnum):
+    """What happened to a grant: `type` of an event (contract §12)."""
+
+    CREATED = "connection.created"
+    RECONNECTED = "connection.reconnected"
+    EXPIRING = "connection.expiring"
+    RECONNECT_REQUIRED = "connection.reconnect_required"
+    CHECKPOINT_REQUIRED = "connection.checkpoint_required"
+    REVOKED = "connection.revoked"
+    RECOVERED = "connection.recovered"
+    DELETED = "connection.deleted"
+    ACCOUNTS_CHANGED = "accounts.changed"
+    CONNECT_SESSION_REFUSED = "connect_session.refused"
+    TEST = "webhook.test"
+
+
+class DeletionReason(StrEnum):
+    """On whose word a connection was deleted: `reason` of its event (contract §12)."""
+
+    PERSON = "person"
+    BACKEND = "backend"
+    DATA_DELETION_REQUESTED = "data_deletion_requested"
+    OPERATOR = "operator"
+
+
 class NotListedReason(StrEnum):
     """Why a Page or an Instagram account isn't in a listing (contract §6)."""
 

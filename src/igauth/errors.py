@@ -9,8 +9,8 @@
     ├── PermissionMissing  ReconnectRequired  CheckpointRequired
     │                                 what is wrong with a person's connection
     ├── InvalidRequest  ReturnToNotAllowed  NotANavigation  BadSignedRequest  NotFound
-    │   MethodNotAllowed  PayloadTooLarge  UnsupportedMediaType  RateLimited  CsrfFailed
-    │   NotAuthenticated  MetricsTokenRequired
+    │   MethodNotAllowed  PayloadTooLarge  CursorExpired  UnsupportedMediaType  RateLimited
+    │   CsrfFailed  NotAuthenticated  MetricsTokenRequired
     │                                 what is wrong with the request
     ├── ServiceKeyInvalid  KeyInUrl  ScopeMissing  NotForBrowsers  WrongUser
     │   ConnectCodeInvalid  ConnectSessionExpired  HandoffInvalid
@@ -287,6 +287,16 @@ class PayloadTooLarge(IgAuthError):
     status = 413
     title = "The request body is too large"
     detail = "Request bodies may be 16 kB at most."
+
+
+class CursorExpired(IgAuthError):
+    code = "cursor_expired"
+    status = 410
+    title = "The cursor is older than what is kept"
+    detail = (
+        "Events are kept for 30 days; some that came after this cursor are gone. "
+        "Read the connections anew, then the feed without a cursor."
+    )
 
 
 class UnsupportedMediaType(IgAuthError):

@@ -165,12 +165,36 @@ class Metrics:
             ("header",),
             registry=self.registry,
         )
+        self._add_webhooks()
         self.log_lines_dropped = Counter(
             "igauth_log_lines_dropped",
             "Lines of the log that nobody read in time",
             registry=self.registry,
         )
         self._dropped = 0
+
+    def _add_webhooks(self) -> None:
+        self.webhook_attempts = Counter(
+            "igauth_webhook_attempts", "Tried deliveries", ("outcome",), registry=self.registry
+        )
+        self.webhook_pending = Gauge(
+            "igauth_webhook_deliveries_pending",
+            "Events on their way to an endpoint",
+            ("endpoint",),
+            registry=self.registry,
+        )
+        self.webhook_oldest = Gauge(
+            "igauth_webhook_oldest_pending_seconds",
+            "How long the oldest of them has waited",
+            ("endpoint",),
+            registry=self.registry,
+        )
+        self.webhooks_disabled = Counter(
+            "igauth_webhooks_disabled",
+            "Endpoints that were disabled because they failed",
+            ("cause",),
+            registry=self.registry,
+        )
 
     def render(self) -> bytes:
         """All of them in Prometheus' text format."""

@@ -201,7 +201,10 @@ async def test_what_was_said_before_the_connection_began(
 
 
 async def test_a_deletion_leaves_no_trace(stage: Stage, browser: Browser) -> None:
-    """Id, name, handles, token: nothing of the person is in the database afterwards (§5)."""
+    """Id, name, handles, token: nothing of the person is in the database afterwards (§5).
+
+    Only the event that tells of the deletion names our own id of the connection (§12).
+    """
     await browser.log_in("ada")
     listing = (await browser.accounts()).json()
     person = stage.sandbox.world.person("ada")
@@ -213,9 +216,11 @@ async def test_a_deletion_leaves_no_trace(stage: Stage, browser: Browser) -> Non
 
     assert answer.status_code == 200
     assert set(answer.json()) == {"url", "confirmation_code"}
-    traces = [person.id, person.name, connection["id"], session]
+    traces = [person.id, person.name, session]
     traces += [account["id"] for account in listing["data"]]
     traces += [account["username"] for account in listing["data"]]
+    ((told,),) = await stage.sql("SELECT connection_id FROM events")
+    assert told == connection["id"]
     dump = await everything_stored(stage)
     assert [trace for trace in traces if trace in dump] == []
     for table in ("people", "connections", "sessions", "listings", "revocations", "pauses"):

@@ -23,6 +23,7 @@ from igauth.store import (
     counts,
     listings,
     logins,
+    outbox,
     pauses,
     people,
     revocations,
@@ -32,6 +33,7 @@ from igauth.store import (
     support,
     turns,
     views,
+    webhooks,
 )
 from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow
@@ -42,6 +44,7 @@ from igauth.store.people import SignInRow
 from igauth.store.revocations import RevocationRow
 from igauth.store.sealed import SEALED, SealedRow
 from igauth.store.signed_requests import ReceiptRow
+from igauth.store.webhooks import DeliveryRow, EndpointRow
 from tests.store.asked_by_backends import BACKENDS_ASKED
 from tests.store.many_rows import FUTURE
 from tests.store.rows import (
@@ -144,6 +147,11 @@ _CONNECTIONS: Final[Mapping[str, Ask]] = {
     "connections.list_readable": partial(connections.list_readable, **ALL),
     "connections.lock": partial(connections.lock, connection_id=CONNECTION),
     "connections.mark_used": partial(connections.mark_used, connection_id=CONNECTION, now=NOW),
+    "connections.lock_ending": partial(
+        connections.lock_ending, status=ConnectionStatus.ACTIVE, until=NOW, limit=100
+    ),
+    "connections.lock_for_person": partial(connections.lock_for_person, person_id=PERSON),
+    "connections.lock_same": _of_row(connections.lock_same),
     "connections.mark_due": partial(
         connections.mark_due, ids=[ConnectionId(each) for each in IDS], now=NOW
     ),
@@ -152,6 +160,10 @@ _CONNECTIONS: Final[Mapping[str, Ask]] = {
     "connections.remove": _of_row(connections.remove),
     "connections.save_check": _of_row(connections.save_check, grant=GRANT, token=TOKEN),
     "connections.save_consent_diff": _of_row(connections.save_consent_diff, last_consent={}),
+    "connections.raise_version": _of_row(connections.raise_version),
+    "connections.save_dates": _of_row(
+        connections.save_dates, status=ConnectionStatus.EXPIRING, cause=None
+    ),
     "connections.save_permissions": _of_row(
         connections.save_permissions, permissions=Permissions()
     ),
@@ -190,6 +202,7 @@ _LEASES: Final[Mapping[str, Ask]] = {
 _LISTINGS: Final[Mapping[str, Ask]] = {
     "listings.find": partial(listings.find, connection_id=CONNECTION),
     "listings.list_accounts": partial(listings.list_accounts, connection_id=CONNECTION),
+    "listings.list_ids": partial(listings.list_ids, connection_id=CONNECTION),
     "listings.look": partial(listings.look, connection_id=CONNECTION, now=NOW),
     "listings.remove": partial(listings.remove, connection_id=CONNECTION),
     "listings.reserve": partial(listings.reserve, connection_id=CONNECTION),
@@ -311,7 +324,73 @@ _SEALED: Final[Mapping[str, Ask]] = {
     "sealed.reseal": _of_sealed(sealed.reseal, sealed="v1.k2.A", kid="k2"),
     "sealed.take_up": _of_sealed(sealed.take_up, kid="k1", now=NOW),
 }
+_EVENTS: Final[Mapping[str, Ask]] = {
+    "outbox.add_bare": partial(
+        outbox.add_bare, event_type="e", connection_id=None, external_ids=[], at=NOW, more={}
+    ),
+    "outbox.add_change": partial(
+        outbox.add_change, event_type="e", connection_id=CONNECTION, at=NOW, more={}
+    ),
+    "outbox.forget_person": partial(outbox.forget_person, person_id=PERSON),
+    "outbox.has_unnumbered": outbox.has_unnumbered,
+    "outbox.kept": outbox.kept,
+    "outbox.list_after": _all_of(
+        *(
+            partial(outbox.list_after, after=1_000_078, types=types, limit=500)
+            for types in (None, ["connection.created"])
+        )
+    ),
+    "outbox.list_by_keys": partial(outbox.list_by_keys, keys=[-77, -78]),
+    "outbox.list_external_ids": partial(outbox.list_external_ids, person_id=PERSON),
+    "outbox.number": partial(outbox.number, limit=500),
+    "outbox.prune": partial(outbox.prune, before=NOW - timedelta(days=30), limit=500),
+}
+_ENDPOINT: Final = "we_100"
+_DELIVERY: Final = DeliveryRow(IDS[99], _ENDPOINT, -100, 0)
+_RECEIVER: Final = EndpointRow(_ENDPOINT, "https://x", None, NOW, None, 0, None, NOW, 0)
+_WEBHOOKS: Final[Mapping[str, Ask]] = {
+    "webhooks.add": partial(webhooks.add, endpoint_id="new", url="https://x", types=None, now=NOW),
+    "webhooks.add_secret": partial(
+        webhooks.add_secret,
+        secret_id="new",
+        endpoint_id=_ENDPOINT,
+        sealed="v1.k1.A",
+        kid="k1",
+        ends=NOW,
+    ),
+    "webhooks.claim": partial(webhooks.claim, endpoint_id=_ENDPOINT, now=NOW, limit=10),
+    "webhooks.claim_probe": _all_of(
+        partial(webhooks.note_failure, endpoint=_RECEIVER),
+        partial(webhooks.claim_probe, endpoint=_RECEIVER, next_at=FUTURE, now=NOW),
+    ),
+    "webhooks.count_pending": webhooks.count_pending,
+    "webhooks.delivered": partial(webhooks.delivered, delivery=_DELIVERY, now=NOW),
+    "webhooks.enable": partial(webhooks.enable, endpoint_id=_ENDPOINT),
+    "webhooks.find": partial(webhooks.find, endpoint_id=_ENDPOINT),
+    "webhooks.list_all": webhooks.list_all,
+    "webhooks.list_due": partial(webhooks.list_due, now=NOW),
+    "webhooks.list_secrets": partial(webhooks.list_secrets, endpoint_id=_ENDPOINT, now=NOW),
+    "webhooks.list_since": partial(
+        webhooks.list_since, since=NOW - timedelta(days=2), after=-78, limit=500
+    ),
+    "webhooks.lock": partial(webhooks.lock, endpoint_id=_ENDPOINT),
+    "webhooks.note_failure": partial(webhooks.note_failure, endpoint=_RECEIVER),
+    "webhooks.postpone": partial(
+        webhooks.postpone, delivery=_DELIVERY, failure="f", attempts=1, at=FUTURE
+    ),
+    "webhooks.queue": partial(webhooks.queue, events=[(-78, "e")], now=NOW),
+    "webhooks.remove": partial(webhooks.remove, endpoint_id=_ENDPOINT),
+    "webhooks.replay": _all_of(
+        *(
+            partial(webhooks.replay, endpoint_id=_ENDPOINT, keys=[-78], now=NOW, failed=failed)
+            for failed in (True, False)
+        )
+    ),
+    "webhooks.settle": partial(webhooks.settle, endpoint_id=_ENDPOINT, now=NOW),
+}
 ASKED: Final[Mapping[str, Ask]] = {
+    **_EVENTS,
+    **_WEBHOOKS,
     **_ATTEMPTS,
     **_CONNECTIONS,
     **_LEASES,

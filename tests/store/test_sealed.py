@@ -17,7 +17,7 @@ from tests.store.rows import (
     sql,
 )
 
-TOKENS, QUEUE, _ = SEALED
+TOKENS, QUEUE, *_ = SEALED
 
 
 async def kids(database: Database) -> frozenset[str]:
@@ -140,7 +140,7 @@ async def test_resealing_writes_over_nothing_new(database: Database) -> None:
     await know(database, "k0", "k1")
     ada = await log_in(database, **sealed_by("k0"))
     await queue(database, "k0")
-    for column in SEALED:
+    for column in (TOKENS, QUEUE):
         (row,) = await listed(database, column, "k0")
         replaced = [
             await database.write(
@@ -160,7 +160,7 @@ async def test_what_was_given_up_is_kept_and_can_be_taken_up(database: Database)
     """Its key came back: the token lives again, and both are due at once."""
     ada = await log_in(database)
     await queue(database)
-    for column in SEALED:
+    for column in (TOKENS, QUEUE):
         (row,) = await listed(database, column, "k1")
         assert await database.write(partial(sealed.give_up, column=column, row=row))
         assert await listed(database, column, "k1") == []
@@ -169,7 +169,7 @@ async def test_what_was_given_up_is_kept_and_can_be_taken_up(database: Database)
     assert (given_up.status, given_up.cause) == ("reconnect_required", "token_unreadable")
     assert given_up.next_check_at is None
 
-    for column in SEALED:
+    for column in (TOKENS, QUEUE):
         (row,) = await listed(database, column, None)
         take = partial(sealed.take_up, column=column, row=row, kid="k1", now=LATER)
         assert await database.write(take)
@@ -197,7 +197,7 @@ async def test_what_is_emptied_is_gone(database: Database) -> None:
     """Nothing of it is left to be listed, under any key."""
     ada = await log_in(database)
     await queue(database)
-    for column in SEALED:
+    for column in (TOKENS, QUEUE):
         (row,) = await listed(database, column, "k1")
         assert await database.write(partial(sealed.empty, column=column, row=row))
         assert await listed(database, column, "k1") == await listed(database, column, None) == []

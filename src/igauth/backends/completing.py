@@ -26,7 +26,7 @@ from igauth.errors import (
     WrongUser,
     error_of,
 )
-from igauth.events import trail
+from igauth.events import outbox, trail
 from igauth.store import connect_sessions as store
 from igauth.store import leases
 from igauth.store.connect_sessions import ConnectSessionRow, ConnectStatus, ParkedRow
@@ -160,8 +160,7 @@ class Completing:
         return WrongUser()
 
     def _note_refused(self, tx: Transaction, session: ConnectSessionRow, asked: Completion) -> None:
-        """The trail, in the transaction of the refusal: `connect_session.refused` of contract
-        §12 is written here, too."""
+        """The trail and the event, in the transaction of the refusal."""
         trail.keep(
             tx,
             "connect_session.refused",
@@ -170,6 +169,7 @@ class Completing:
             actor=asked.actor,
             purpose=session.id,
         )
+        outbox.record_refusal(tx, session.id, [session.external_id], self._clock())
 
     async def _is_settled(self, asked: Completion) -> bool | None:
         """Whether whoever exchanges the code has ended, or died."""

@@ -27,6 +27,7 @@ _PLACES = {
     "connections": "support",
     "audit": "support",
     "service-keys": "service_keys",
+    "webhooks": "webhooks",
     "healthcheck": "serving",
     "openapi": "serving",
 }

@@ -10,14 +10,14 @@ import structlog
 
 from igauth.domain import Clock, ConnectionCause, ConnectionStatus, Permissions, Provider
 from igauth.errors import NotFound, ReconnectRequired
-from igauth.events import trail
-from igauth.grants.state import LIVE
+from igauth.events import outbox, trail
+from igauth.grants.state import DEAD, LIVE, GrantRules
 from igauth.grants.vault import Vault
 from igauth.meta.door import Check, Door, GrantFacts, Renewed, UserToken
 from igauth.meta.errors import GraphError, GraphRefusal
 from igauth.meta.verdicts import cause_of, log_failure, public_error, status_of
 from igauth.store import connections
-from igauth.store.connections import ConnectionRow, Grant
+from igauth.store.connections import ConnectionRow, Grant, SealedToken
 from igauth.store.database import Database, Transaction
 
 _log = structlog.stdlib.get_logger("igauth.checks")
@@ -37,7 +37,7 @@ class Checks:
         vault: Vault,
         database: Database,
         *,
-        expiring: timedelta,
+        rules: GrantRules,
         clock: Clock,
         on_scopes: Rerender,
     ) -> None:
@@ -45,7 +45,7 @@ class Checks:
         self._doors = doors
         self._vault = vault
         self._database = database
-        self._expiring = expiring
+        self._rules = rules
         self._clock = clock
         self._on_scopes = on_scopes
 
@@ -128,7 +128,7 @@ class Checks:
         ends_at = row.token_expires_at
         due_at = self.door(row).renewal_due_at(row.token_issued_at, ends_at)
         if due_at is None and ends_at is not None:
-            due_at = ends_at - self._expiring
+            due_at = ends_at - self._rules.expiring
         return due_at is not None and due_at <= self._clock()
 
     async def _save(self, row: ConnectionRow, check: Check) -> ConnectionStatus:
@@ -142,25 +142,25 @@ class Checks:
         if check.facts is None:
             cause = ConnectionCause.SESSION_INVALID
             return await self._save_status(row, ConnectionStatus.RECONNECT_REQUIRED, cause, now)
-        grant = live_grant(row, check.facts, now, upgrade_pending=row.upgrade_pending)
+        pending = row.upgrade_pending
+        grant = live_grant(row, check.facts, now, upgrade_pending=pending, rules=self._rules)
         await self._database.write(lambda tx: self._save_grant(tx, row, grant))
         return grant.status
 
     async def _save_renewed(self, row: ConnectionRow, renewed: Renewed) -> ConnectionStatus:
-        grant = live_grant(row, renewed.facts, self._clock(), upgrade_pending=False)
+        now = self._clock()
+        grant = live_grant(row, renewed.facts, now, upgrade_pending=False, rules=self._rules)
         token = self._vault.seal_for(row, renewed.token)
-
-        def unit(tx: Transaction) -> None:
-            connections.save_check(tx, row, grant, token=token)
-            self._note_change(tx, row, grant.status)
-
-        await self._database.write(unit)
+        await self._database.write(lambda tx: self._save_grant(tx, row, grant, token))
         return grant.status
 
-    def _save_grant(self, tx: Transaction, row: ConnectionRow, grant: Grant) -> None:
-        if not connections.save_check(tx, row, grant):
+    def _save_grant(
+        self, tx: Transaction, row: ConnectionRow, grant: Grant, token: SealedToken | None = None
+    ) -> None:
+        before = connections.lock_same(tx, row)
+        if before is None or not connections.save_check(tx, before, grant, token=token):
             return
-        self._note_change(tx, row, grant.status)
+        self._note_change(tx, before, grant.status)
         if (grant.granted_scopes, grant.granular) != (row.granted_scopes, row.granular):
             self._rerender(tx, row)
 
@@ -174,35 +174,41 @@ class Checks:
         """A state that isn't `active`; written where it is another than before."""
         if (status, cause) == (row.status, row.cause) and verified_at is None:
             return status
-        dead = status is ConnectionStatus.RECONNECT_REQUIRED
-        next_check_at = None if dead else self._clock() + about_a_day()
+        next_check_at = None if status in DEAD else self._clock() + about_a_day()
 
         def unit(tx: Transaction) -> bool:
+            before = connections.lock_same(tx, row)
+            if before is None:
+                return False
             if status is ConnectionStatus.REVOKED:
-                changed = connections.save_removed(tx, row)
+                connections.save_removed(tx, before)
             else:
-                changed = connections.save_status(
-                    tx, row, status, cause, verified_at=verified_at, next_check_at=next_check_at
+                connections.save_status(
+                    tx, before, status, cause, verified_at=verified_at, next_check_at=next_check_at
                 )
-            if changed:
-                self._note_change(tx, row, status)
-            return changed
+            return self._note_change(tx, before, status)
 
-        if await self._database.write(unit) and status is not row.status:
+        if await self._database.write(unit):
             trail.say("connection.status", outcome=status.value, person=row.person_id)
         return status
 
-    def _note_change(self, tx: Transaction, row: ConnectionRow, status: ConnectionStatus) -> None:
-        if status is not row.status:
+    def _note_change(
+        self, tx: Transaction, before: ConnectionRow, status: ConnectionStatus
+    ) -> bool:
+        """One event for each change of state, whoever was quicker to notice it."""
+        now = self._clock()
+        changed = outbox.record_change(tx, before.id, before.status, status, now)
+        if changed:
             trail.keep(
                 tx,
                 "connection.status",
-                at=self._clock(),
+                at=now,
                 outcome=status.value,
                 actor="meta",
-                person=row.person_id,
-                connection=row.id,
+                person=before.person_id,
+                connection=before.id,
             )
+        return changed
 
     def _rerender(self, tx: Transaction, row: ConnectionRow) -> None:
         latest = connections.find(tx, row.id)
@@ -236,18 +242,25 @@ def permissions(row: ConnectionRow) -> Permissions | None:
 
 
 def live_grant(
-    row: ConnectionRow | None, facts: GrantFacts, now: datetime, *, upgrade_pending: bool
+    row: ConnectionRow | None,
+    facts: GrantFacts,
+    now: datetime,
+    *,
+    upgrade_pending: bool,
+    rules: GrantRules,
 ) -> Grant:
-    """A grant whose token lives. What Meta didn't say stays as it was.
+    """A grant whose token lives, but for its dates. What Meta didn't say stays as it was.
 
     A token without a date, or short-lived, is looked at again soon after a login (`row` None).
     """
     granted = facts.permissions or (permissions(row) if row else None)
     dates = facts if facts.speaks_of_dates or row is None else row
     settled = row is not None or not (upgrade_pending or facts.token_expires_at is None)
+    status, cause = rules.by_dates(dates.token_expires_at, dates.data_access_expires_at, now)
+    again = now + (about_a_day() if settled else _SOON)
     return Grant(
-        status=ConnectionStatus.ACTIVE,
-        cause=None,
+        status=status,
+        cause=cause,
         upgrade_pending=upgrade_pending,
         token_expires_at=dates.token_expires_at,
         data_access_expires_at=dates.data_access_expires_at,
@@ -255,7 +268,7 @@ def live_grant(
         declined_scopes=frozenset() if granted is None else granted.declined,
         granular=facts.granular,
         verified_at=now,
-        next_check_at=now + (about_a_day() if settled else _SOON),
+        next_check_at=None if status in DEAD else again,
     )
 
 

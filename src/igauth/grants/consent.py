@@ -61,6 +61,13 @@ def next_consent(
     return Consent(at, before, None if known is None else tuple(sorted(known)))
 
 
+def told(consent: Consent) -> dict[str, list[str]] | None:
+    """A consent as an event tells of it; None while its ids aren't certain."""
+    if consent.now is None:
+        return None
+    return {"added": consent.added, "kept": consent.kept, "lost": consent.lost}
+
+
 def certain_ids(granular: GranularScopes | None, listing: Listing | None) -> list[str] | None:
     """The Instagram ids of a consent: what it names itself, else a complete listing's."""
     if granular is not None and granular.limits("instagram_"):

@@ -10,9 +10,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from igauth.domain import Clock, PersonId, Provider, Subject
+from igauth.domain import (
+    Clock,
+    ConnectionStatus,
+    DeletionReason,
+    PersonId,
+    Provider,
+    Subject,
+)
 from igauth.errors import NotFound
-from igauth.events import trail
+from igauth.events import outbox, trail
 from igauth.grants.revocations import Revocations
 from igauth.security.opaque_tokens import OpaqueTokens, sha256_hex
 from igauth.security.signed_request import SignedRequest
@@ -44,6 +51,17 @@ class Ended:
     revocations: tuple[tuple[str, Subject], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class By:
+    """On whose word something ends; `actor`: the service key, for the trail."""
+
+    reason: DeletionReason
+    actor: str | None = None
+
+
+BY_PERSON: Final = By(DeletionReason.PERSON)
+
+
 class Ending:
     """Ends what a person has with us, on their word, the operator's, or Meta's."""
 
@@ -69,7 +87,7 @@ class Ending:
 
         False: it is queued. Raises NotFound where another request was quicker.
         """
-        ended = await self._database.write(lambda tx: self._end_person(tx, person_id, None))
+        ended = await self._database.write(lambda tx: self._end_person(tx, person_id, BY_PERSON))
         return await self._told(ended)
 
     async def end_connection(
@@ -80,7 +98,8 @@ class Ending:
         `actor`: the service key that asked for it; None: the person. The flag is `end_person`'s.
         Raises NotFound where another request was quicker.
         """
-        ended = await self._database.write(lambda tx: self._end_connection(tx, row, actor))
+        by = BY_PERSON if actor is None else By(DeletionReason.BACKEND, actor)
+        ended = await self._database.write(lambda tx: self._end_connection(tx, row, by))
         return ended, await self._told(ended)
 
     async def end_user(self, external_id: str, *, disconnect: bool, actor: str) -> bool:
@@ -110,7 +129,9 @@ class Ending:
 
     async def erase(self, who: SignInRow) -> bool:
         """Deletes what is stored of a subject by hand; False where there is nothing."""
-        erased = await self._database.write(lambda tx: self._erase(tx, who))
+        erased = await self._database.write(
+            lambda tx: self._erase(tx, who, By(DeletionReason.OPERATOR))
+        )
         await self._on_erased()
         return erased
 
@@ -131,27 +152,28 @@ class Ending:
     def _end_user(
         self, tx: Transaction, external_id: str, actor: str, *, disconnect: bool
     ) -> Ended | None:
-        """None: nobody was erased."""
+        """None: nobody was erased. Links go last: the events name the user."""
         linked = sorted(links.list_people(tx, external_id))
         for person_id in linked:
             people.lock(tx, person_id)
         users = links.list_users(tx, linked)
+        alone = [each for each in linked if users[each] == [external_id]] if disconnect else []
+        by = By(DeletionReason.BACKEND, actor)
+        ended = [self._end_person(tx, person_id, by) for person_id in alone]
         links.remove(tx, external_id)
         trail.keep(tx, "links.removed", at=self._clock(), actor=actor)
-        alone = [each for each in linked if users[each] == [external_id]] if disconnect else []
-        ended = [self._end_person(tx, person_id, actor) for person_id in alone]
         queued = tuple(each for one in ended for each in one.revocations)
         return Ended(everything=True, revocations=queued) if ended else None
 
-    def _end_person(self, tx: Transaction, person_id: PersonId, actor: str | None) -> Ended:
+    def _end_person(self, tx: Transaction, person_id: PersonId, by: By) -> Ended:
         if not people.lock(tx, person_id):
             raise NotFound("There is nothing to disconnect any more.")
         sign_ins = people.list_sign_ins(tx, person_id)
         queued = self._queue(tx, sign_ins)
-        self._erase_person(tx, person_id, "person.disconnected", actor)
+        self._erase_person(tx, person_id, "person.disconnected", by)
         return Ended(everything=True, revocations=queued)
 
-    def _end_connection(self, tx: Transaction, row: ConnectionRow, actor: str | None) -> Ended:
+    def _end_connection(self, tx: Transaction, row: ConnectionRow, by: By) -> Ended:
         if not people.lock(tx, row.person_id):
             raise NotFound("There is nothing to disconnect any more.")
         own = SignInRow(row.provider, row.app_id, row.subject)
@@ -160,20 +182,21 @@ class Ending:
             each for each in connections.list_for_person(tx, row.person_id) if each.id != row.id
         ]
         if not left or not others:
-            return self._end_person(tx, row.person_id, actor)
+            return self._end_person(tx, row.person_id, by)
         queued = self._queue(tx, [own])
-        self._end_alone(tx, row, actor)
+        self._end_alone(tx, row, by)
         return Ended(everything=False, revocations=queued)
 
-    def _end_alone(self, tx: Transaction, row: ConnectionRow, actor: str | None = None) -> None:
+    def _end_alone(self, tx: Transaction, row: ConnectionRow, by: By) -> None:
         if not connections.remove(tx, row):
             raise NotFound("There is nothing to disconnect any more.")
+        outbox.record_deletion(tx, row.id, row.person_id, by.reason, self._clock())
         people.remove_sign_in(tx, SignInRow(row.provider, row.app_id, row.subject))
         trail.keep(
             tx,
             "connection.disconnected",
             at=self._clock(),
-            actor=actor,
+            actor=by.actor,
             person=row.person_id,
             connection=row.id,
         )
@@ -195,7 +218,7 @@ class Ending:
             return False
         rows = self._present(tx, request, who)
         for row in rows:
-            connections.save_removed(tx, row)
+            self._revoke(tx, row)
             if people.find_by_sign_in(tx, row.provider, row.app_id, row.subject) == row.person_id:
                 sessions.remove_all(tx, row.person_id)
             trail.keep(
@@ -207,6 +230,12 @@ class Ending:
                 connection=row.id,
             )
         return bool(rows)
+
+    def _revoke(self, tx: Transaction, row: ConnectionRow) -> None:
+        before = connections.lock(tx, row.id)
+        if before is not None and connections.save_removed(tx, before):
+            after = ConnectionStatus.REVOKED
+            outbox.record_change(tx, row.id, before.status, after, self._clock())
 
     def _delete_data(
         self, tx: Transaction, text: str, request: SignedRequest, who: SignInRow
@@ -227,7 +256,8 @@ class Ending:
         present = self._present(tx, request, who)
         if not present and self._locked(tx, who):
             return Outcome.SUPERSEDED
-        return Outcome.DELETED if self._erase(tx, who) else Outcome.NOTHING_STORED
+        erased = self._erase(tx, who, By(DeletionReason.DATA_DELETION_REQUESTED))
+        return Outcome.DELETED if erased else Outcome.NOTHING_STORED
 
     def _present(
         self, tx: Transaction, request: SignedRequest, who: SignInRow
@@ -245,7 +275,7 @@ class Ending:
             people.lock(tx, row.person_id)
         return connections.list_by_subject(tx, who.provider, who.app_id, who.subject)
 
-    def _erase(self, tx: Transaction, who: SignInRow) -> bool:
+    def _erase(self, tx: Transaction, who: SignInRow, by: By) -> bool:
         """Everything of a subject behind one door; the person too where no sign-in is left."""
         known = self._locked(tx, who)
         self._revocations.cancel(tx, who.subject)
@@ -253,20 +283,19 @@ class Ending:
         for row in known:
             own = SignInRow(row.provider, row.app_id, row.subject)
             if [each for each in people.list_sign_ins(tx, row.person_id) if each != own]:
-                self._end_alone(tx, row)
+                self._end_alone(tx, row, by)
             else:
-                self._erase_person(tx, row.person_id, "person.erased")
+                self._erase_person(tx, row.person_id, "person.erased", by)
         if owner is not None and not known:
-            self._erase_person(tx, owner, "person.erased")
+            self._erase_person(tx, owner, "person.erased", by)
         return bool(known or owner)
 
-    def _erase_person(
-        self, tx: Transaction, person_id: PersonId, event: str, actor: str | None = None
-    ) -> None:
+    def _erase_person(self, tx: Transaction, person_id: PersonId, event: str, by: By) -> None:
         audit_hash = self._tokens.audit_hash(person_id)
         audit.forget_person(tx, person_id, audit_hash)
         pauses.remove(tx, [f"person:{person_id}"])
-        trail.keep(tx, event, at=self._clock(), actor=actor, person=audit_hash)
+        trail.keep(tx, event, at=self._clock(), actor=by.actor, person=audit_hash)
+        outbox.record_erasure(tx, person_id, by.reason, self._clock())
         people.remove(tx, person_id)
 
 

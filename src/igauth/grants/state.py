@@ -73,14 +73,20 @@ class GrantRules:
         """The state now and why it isn't `active`."""
         if row.status not in LIVE:
             return row.status, row.cause
-        if _is_past(row.token_expires_at, now):
+        return self.by_dates(row.token_expires_at, row.data_access_expires_at, now)
+
+    def by_dates(
+        self, token_ends: datetime | None, data_access_ends: datetime | None, now: datetime
+    ) -> tuple[ConnectionStatus, ConnectionCause | None]:
+        """The state of a grant that lives but for its dates, and why it isn't `active`."""
+        if _is_past(token_ends, now):
             return ConnectionStatus.RECONNECT_REQUIRED, ConnectionCause.TOKEN_EXPIRED
-        if _is_past(row.data_access_expires_at, now):
+        if _is_past(data_access_ends, now):
             return ConnectionStatus.RECONNECT_REQUIRED, ConnectionCause.DATA_ACCESS_EXPIRED
         soon = now + self.expiring
-        if _is_past(row.token_expires_at, soon):
+        if _is_past(token_ends, soon):
             return ConnectionStatus.EXPIRING, ConnectionCause.TOKEN_ENDS_SOON
-        if _is_past(row.data_access_expires_at, soon):
+        if _is_past(data_access_ends, soon):
             return ConnectionStatus.EXPIRING, ConnectionCause.DATA_ACCESS_ENDS_SOON
         return ConnectionStatus.ACTIVE, None
 

@@ -5,8 +5,9 @@ from datetime import datetime
 import structlog
 from pydantic import SecretStr
 
-from igauth.domain import Clock, ConnectionId, PersonId, Provider
+from igauth.domain import Clock, ConnectionId, ConnectionStatus, PersonId, Provider
 from igauth.errors import ReconnectRequired
+from igauth.events import outbox
 from igauth.meta.door import IssuedToken, UserToken
 from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
 from igauth.store import connections, sealed
@@ -69,7 +70,10 @@ class Vault:
         kid = kid_of(row.sealed_token or "")
         if kid is not None and not self._sealer.knows(kid) and sealed.knows(tx, kid):
             return False
-        connections.mark_unreadable(tx, row)
+        before = connections.lock_same(tx, row)
+        if before is not None and connections.mark_unreadable(tx, before):
+            after = ConnectionStatus.RECONNECT_REQUIRED
+            outbox.record_change(tx, row.id, before.status, after, self._clock())
         return True
 
 

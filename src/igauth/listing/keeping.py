@@ -4,8 +4,9 @@ and background walks."""
 from collections.abc import Sequence
 from dataclasses import replace
 
-from igauth.domain import ConnectionId, Listing
+from igauth.domain import Clock, ConnectionId, EventType, Listing
 from igauth.errors import ReconnectRequired
+from igauth.events import outbox
 from igauth.grants.consent import Consent, certain_ids, next_consent
 from igauth.grants.state import GrantRules, Scoped
 from igauth.listing.merging import merge
@@ -20,8 +21,9 @@ from igauth.store.views import StoredGrant
 class Keeping:
     """Writes listings, inside the transaction of whoever has one."""
 
-    def __init__(self, rules: GrantRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: GrantRules, clock: Clock) -> None:
+        self.rules = rules
+        self._clock = clock
 
     def find(self, tx: Transaction, connection_id: ConnectionId) -> StoredGrant | None:
         """A connection with its stored listing and accounts."""
@@ -44,8 +46,12 @@ class Keeping:
     def save(self, tx: Transaction, row: ConnectionRow, fresh: Listing) -> StoredGrant:
         """Stores a listing; a partial one never overwrites what it couldn't see."""
         kept, accounts = self.prepared(tx, row, fresh)
+        change = _change(tx, row, accounts)
         listings.save(tx, row.id, kept, accounts)
         self._note_consent(tx, row, fresh)
+        if change is not None:
+            connections.raise_version(tx, row)
+            outbox.record(tx, EventType.ACCOUNTS_CHANGED, row.id, self._clock(), **change)
         return _grant(row, kept, accounts)
 
     def prepared(
@@ -57,7 +63,7 @@ class Keeping:
             if stored is not None:
                 before = restored(stored, listings.list_accounts(tx, row.id))
                 fresh = merge(before, fresh, row.granular)
-        return rendered(fresh, row.id, _scopes(row), self._rules.select_path(row))
+        return rendered(fresh, row.id, _scopes(row), self.rules.select_path(row))
 
     def merged(self, tx: Transaction, row: ConnectionRow, snapshot: Listing) -> StoredGrant:
         """What is known so far, over what is stored; nothing is written."""
@@ -80,6 +86,26 @@ class Keeping:
         if consent.now is None and known is not None:
             settled = replace(next_consent(None, consent.at, known), before=consent.before)
             connections.save_consent_diff(tx, row, settled.to_json())
+
+
+def _change(
+    tx: Transaction, row: ConnectionRow, accounts: Sequence[AccountRow]
+) -> dict[str, list[str]] | None:
+    """Ids that came and went since this consent was listed; None where it wasn't yet, or where
+    nothing did.
+
+    What the consent itself named is no news when a partial listing is made whole.
+    """
+    stored = listings.find(tx, row.id)
+    if stored is None or stored.fetched_at < row.connected_at or row.last_consent is None:
+        return None
+    consented = Consent.from_json(row.last_consent).now
+    if consented is None:
+        return None
+    before, now = listings.list_ids(tx, row.id), {each.instagram_account_id for each in accounts}
+    expected = before if stored.complete else before | set(consented)
+    added, removed = sorted(now - expected), sorted(before - now)
+    return {"added": added, "removed": removed} if added or removed else None
 
 
 def _scopes(row: Scoped) -> Scopes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from igauth.domain import (
@@ -15,7 +16,7 @@ from igauth.domain import (
 from igauth.errors import FacebookUnavailable
 from igauth.events import trail
 from igauth.grants.checks import live_grant
-from igauth.grants.consent import certain_ids, next_consent
+from igauth.grants.consent import Consent, certain_ids, next_consent, told
 from igauth.grants.revocations import Revocations
 from igauth.grants.vault import Vault
 from igauth.listing.findings import Findings
@@ -114,8 +115,9 @@ class Recording:
 
         A listing that needs longer goes on by itself. Raises AccountSwitched, DatabaseUnavailable.
         """
-        first = self._first_listing(identified)
-        login = self._login(identified, into, reconnect, first)
+        now = self._by.clock()
+        first = self._first_listing(identified, now)
+        login = self._login(identified, into, reconnect, first, now)
         try:
             recorded = await logins.record(
                 self._by.database, login, patience_seconds=patience_seconds
@@ -128,12 +130,12 @@ class Recording:
             self._by.listings.adopt(recorded.connection_id, identified.discovery, self.findings)
         return recorded
 
-    def _first_listing(self, identified: Identified) -> Listing | None:
+    def _first_listing(self, identified: Identified, now: datetime) -> Listing | None:
         """The whole listing, if it was as quick as the rest of the login, and well."""
         work: asyncio.Task[None] = identified.discovery
         if not work.done() or work.cancelled() or work.exception() is not None:
             return None
-        return self.findings.listing(self._by.clock())
+        return self.findings.listing(now)
 
     def _login(
         self,
@@ -141,9 +143,16 @@ class Recording:
         into: IntoSession | IntoLink,
         reconnect: str | None,
         first: Listing | None,
+        now: datetime,
     ) -> NewLogin:
-        by, now, identity = self._by, self._by.clock(), identified.identity
-        grant = live_grant(None, identified.facts, now, upgrade_pending=not identified.long_lived)
+        by, identity = self._by, identified.identity
+        grant = live_grant(
+            None,
+            identified.facts,
+            now,
+            upgrade_pending=not identified.long_lived,
+            rules=by.keeping.rules,
+        )
 
         def seal(connection_id: ConnectionId, person_id: PersonId) -> SealedToken:
             return by.vault.seal(
@@ -180,6 +189,7 @@ class Recording:
             consent=lambda stored: next_consent(
                 stored, now, certain_ids(grant.granular, first)
             ).to_json(),
+            tell=lambda consent: told(Consent.from_json(consent)),
             listing=listed,
             into=into,
             cancelled_revocations=by.revocations.hashes(identity.subject),

@@ -168,6 +168,18 @@ def lock(tx: Transaction, connection_id: ConnectionId) -> ConnectionRow | None:
     return None if row is None else read(row)
 
 
+def lock_same(tx: Transaction, row: ConnectionRow) -> ConnectionRow | None:
+    """The same, if its token is the one of `row` still: the state that a change begins from."""
+    latest = lock(tx, row.id)
+    return latest if latest is not None and latest.token_version == row.token_version else None
+
+
+def lock_for_person(tx: Transaction, person_id: PersonId) -> list[ConnectionRow]:
+    """All connections of a person, which nobody else changes until the transaction ends."""
+    rows = tx.execute(_OF_PERSON.with_for_update(), {"person_id": person_id})
+    return [read(row) for row in rows.all()]
+
+
 def save_check(
     tx: Transaction, row: ConnectionRow, grant: Grant, *, token: SealedToken | None = None
 ) -> bool:
@@ -199,6 +211,33 @@ def save_status(
         **FREED,
     }
     return _compare_and_set(tx, row, values)
+
+
+def save_dates(
+    tx: Transaction, row: ConnectionRow, status: ConnectionStatus, cause: ConnectionCause | None
+) -> bool:
+    """A change of state that time alone brought: Meta is asked when it would have been."""
+    values = {
+        "status": status.value,
+        "cause": None if cause is None else cause.value,
+        "version": Connection.version + 1,
+    }
+    return _compare_and_set(tx, row, values)
+
+
+def raise_version(tx: Transaction, row: ConnectionRow) -> bool:
+    """Others are told of a change that stands elsewhere."""
+    return _compare_and_set(tx, row, {"version": Connection.version + 1})
+
+
+def lock_ending(
+    tx: Transaction, status: ConnectionStatus, until: datetime, limit: int
+) -> list[ConnectionRow]:
+    """Up to `limit` connections in this state that end until then, but for those that another
+    works on; locked."""
+    statement = _SELECT.where(Connection.status == status.value, Connection.ends_at <= until)
+    locked = statement.order_by(Connection.ends_at).limit(limit).with_for_update(skip_locked=True)
+    return [read(row) for row in tx.execute(locked).all()]
 
 
 def save_removed(tx: Transaction, row: ConnectionRow) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 
 from igauth.domain import Clock
 from igauth.errors import NOT_KEPT
@@ -55,9 +55,9 @@ FREED: Final[dict[str, Any]] = {"leased_until": None, "lease_owner": None}
 """The columns of a row that nobody holds."""
 
 
-def held(owner: str, now: datetime) -> dict[str, Any]:
+def held(owner: str, now: datetime, lasting: timedelta = LEASE) -> dict[str, Any]:
     """The columns of a row that `owner` holds from now on."""
-    return {"leased_until": now + LEASE, "lease_owner": owner}
+    return {"leased_until": now + lasting, "lease_owner": owner}
 
 
 def is_free(table: Any, now: datetime) -> ColumnElement[bool]:
@@ -66,12 +66,22 @@ def is_free(table: Any, now: datetime) -> ColumnElement[bool]:
 
 
 def claim_due(
-    tx: Transaction, table: Any, due: Any, *, now: datetime, limit: int
+    tx: Transaction,
+    table: Any,
+    due: Any,
+    *,
+    now: datetime,
+    limit: int,
+    among: ColumnElement[bool] | None = None,
+    lasting: timedelta = LEASE,
 ) -> tuple[Lease, list[str]]:
-    """Takes up to `limit` rows whose `due` has passed, longest due first; the lease, their ids."""
+    """Takes up to `limit` rows whose `due` has passed, longest due first; the lease, their ids.
+
+    `among`: of these alone. `lasting`: for what is over by then and isn't renewed.
+    """
     wanted = (
         select(table.id)
-        .where(due <= now, is_free(table, now))
+        .where(due <= now, is_free(table, now), true() if among is None else among)
         .order_by(due)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -79,7 +89,9 @@ def claim_due(
     # A CTE: PostgreSQL may run a plain subquery once for each row, and so beyond its limit.
     once = wanted.cte("due")
     owner = uuid.uuid4().hex
-    claimed = update(table).where(table.id.in_(select(once.c.id))).values(**held(owner, now))
+    claimed = (
+        update(table).where(table.id.in_(select(once.c.id))).values(**held(owner, now, lasting))
+    )
     ids = list(tx.execute(claimed.returning(table.id)).scalars())
     return Lease(table, table.id.in_(ids), owner), ids
 

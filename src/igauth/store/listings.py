@@ -158,6 +158,12 @@ def list_accounts(tx: Transaction, connection_id: ConnectionId) -> list[AccountR
     return [AccountRow(*row) for row in rows]
 
 
+def list_ids(tx: Transaction, connection_id: ConnectionId) -> set[str]:
+    """Ids of the accounts of a stored listing."""
+    ids = select(ListedAccount.instagram_account_id)
+    return set(tx.execute(ids.where(ListedAccount.connection_id == connection_id)).scalars())
+
+
 def joined_accounts(dialect: str, connection_id: Any) -> Any:
     """A scalar: the stored bodies of a connection's listing, joined by commas, in order."""
     rows = select(ListedAccount.body).where(ListedAccount.connection_id == connection_id)

@@ -4,9 +4,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, union_all, update
+from sqlalchemy import JSON, Text, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy.dialects import postgresql
 
-from igauth.store import connect_sessions, links, listings
+from igauth.store import connect_sessions, links, listings, outbox
 from igauth.store.connections import Grant, SealedToken
 from igauth.store.leases import FREED
 from igauth.store.models import (
@@ -53,7 +54,7 @@ _GREET_PERSON: Final = (
 _ADD_SIGN_IN: Final = insert(SignIn).values(**given("provider", "app_id", "subject", "person_id"))
 
 
-def _save_connection(_dialect: str, insert: Any) -> Any:
+def _build_connection(insert: Any) -> Any:
     """A fresh consent: new token, new facts; whoever held a lease has lost it."""
     names = (*Grant.NAMES, *SealedToken.NAMES, "other_subject", "last_consent")
     fresh = insert(Connection).values(
@@ -76,6 +77,40 @@ def _save_connection(_dialect: str, insert: Any) -> Any:
     )
 
 
+_SAVED: Final = (
+    _build_connection(postgresql.insert)
+    .returning(
+        *(Connection.id, Connection.person_id, Connection.provider, Connection.status),
+        *(Connection.cause, Connection.version, Connection.ends_at),
+    )
+    .cte("saved")
+)
+_SAVE_CONNECTION: Final = InBoth(
+    lambda dialect, insert: _SAVED if dialect == "postgresql" else _build_connection(insert)
+)
+
+
+def _build_event(dialect: str, insert: Any) -> Any:
+    """What the connection's row is now, told; after the row is locked, so in its order.
+
+    A statement of PostgreSQL sees the listing as it was: one written beside it is a parameter.
+    """
+    saved: Any = _SAVED
+    if dialect == "sqlite":
+        one = Connection.id == bindparam("b_connection_id", type_=Text())
+        saved = select(Connection).where(one).subquery()
+    known: Any = bindparam("b_account_ids", type_=JSON(none_as_null=True))
+    person_id = bindparam("b_person_id", type_=Text())
+    return outbox.told_of_connection(
+        dialect,
+        insert,
+        saved,
+        func.coalesce(known, outbox.listed_ids(dialect)),
+        outbox.external_ids(dialect, person_id),
+    )
+
+
+_EVENT: Final = InBoth(_build_event)
 _OLDEST: Final = (
     select(Session.id)
     .where(Session.person_id == parameter("person_id"))
@@ -129,9 +164,9 @@ def writes(kind: Kind, *, is_link: bool, is_listed: bool) -> Together:
     makes_session = kind in (Kind.FIRST, Kind.AGAIN)
     return Together(
         *_PERSON[kind],
-        InBoth(_save_connection),
+        _SAVE_CONNECTION,
         *(_LISTING if is_listed else ()),
         *(_SESSION if makes_session and not is_link else ()),
         *(_LINK if is_link else (_FINISH,)),
-        *(_CANCEL, _AUDIT),
+        *(_CANCEL, _AUDIT, _EVENT),
     )

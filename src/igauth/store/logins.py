@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from igauth.domain import ConnectionId, PersonId
+from igauth.domain import ConnectionId, EventType, PersonId
 from igauth.errors import AccountSwitched
-from igauth.store import listings
+from igauth.store import listings, outbox
 from igauth.store.attempts import Outcome
 from igauth.store.connections import ConnectionRow
 from igauth.store.database import Database, Transaction
@@ -69,13 +69,16 @@ def _record(tx: Transaction, login: NewLogin) -> Recorded:
     values = _values(login, ids, known)
     if listed is not None:
         values |= listings.parameters(ids.connection_id, *listed)
+        values["account_ids"] = [each.instagram_account_id for each in listed[1]]
     is_link = isinstance(login.into, IntoLink)
     writes(target.kind, is_link=is_link, is_listed=listed is not None).execute(tx, values)
     return ids
 
 
 def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict[str, Any]:
-    """Every parameter of the writes below."""
+    """Every parameter of the writes."""
+    consent = login.consent(known.last_consent if known else None)
+    told = login.tell(consent)
     return {
         "person_id": ids.person_id,
         "connection_id": ids.connection_id,
@@ -87,7 +90,12 @@ def _values(login: NewLogin, ids: Recorded, known: ConnectionRow | None) -> dict
         "picture_url": login.picture_url,
         **login.grant.columns(),
         **login.seal(ids.connection_id, ids.person_id).columns(),
-        "last_consent": login.consent(known.last_consent if known else None),
+        "last_consent": consent,
+        "event_id": outbox.new_id(),
+        "account_ids": None if told is None else told["added"] + told["kept"],
+        "event_type": (EventType.RECONNECTED if known else EventType.CREATED).value,
+        "linking": login.into.external_id if isinstance(login.into, IntoLink) else None,
+        "event_more": {"consent": told} if known else {},
         "event": ids.event,
         **_into_values(login.into, ids),
         "cancelled": list(login.cancelled_revocations),

@@ -52,7 +52,8 @@ class IntoLink:
 @dataclass(frozen=True, slots=True)
 class NewLogin:
     """All that a login has learned. The callables get the ids that turn out: a token is sealed
-    for its row, a listing rendered for its connection.
+    for its row, a listing rendered for its connection, and `tell` says what an event tells of
+    the consent.
     """
 
     provider: Provider
@@ -72,6 +73,9 @@ class NewLogin:
     reconnect: str | None
     request_id: str | None
     now: datetime
+    tell: Callable[[dict[str, Any]], dict[str, Any] | None] = field(
+        default=lambda _: None, repr=False
+    )
 
 
 Listed = tuple[ListingRow, Sequence[AccountRow]]

@@ -15,6 +15,7 @@ from igauth.domain import ConnectionStatus, Provider
 from igauth.store import service_keys
 from igauth.store.connections import UNREADABLE
 from igauth.store.database import Transaction
+from igauth.store.event_models import WebhookSecret
 from igauth.store.models import Connection, KeyCheck, ParkedCode, Revocation
 from igauth.store.revocations import NEVER
 from igauth.store.statements import InBoth
@@ -45,6 +46,9 @@ class SealedRow:
     person: str
 
 
+NO_APP: Final = "-"
+"""The `app_id` of what belongs to no app."""
+
 SEALED: Final = (
     SealedColumn(
         Connection,
@@ -52,7 +56,11 @@ SEALED: Final = (
         Connection.token_kid,
         (Connection.provider, Connection.app_id, Connection.person_id),
         given_up=UNREADABLE,
-        taken_up={"status": ConnectionStatus.ACTIVE.value, "cause": None},
+        taken_up={
+            "status": ConnectionStatus.ACTIVE.value,
+            "cause": None,
+            "version": Connection.version + 1,
+        },
     ),
     SealedColumn(
         Revocation,
@@ -67,6 +75,14 @@ SEALED: Final = (
         ParkedCode.sealed_code,
         ParkedCode.kid,
         (ParkedCode.provider, ParkedCode.app_id, ParkedCode.external_id),
+        given_up={"kid": None},
+        taken_up={},
+    ),
+    SealedColumn(
+        WebhookSecret,
+        WebhookSecret.sealed_secret,
+        WebhookSecret.kid,
+        (literal(Provider.FACEBOOK.value), literal(NO_APP), literal("")),
         given_up={"kid": None},
         taken_up={},
     ),

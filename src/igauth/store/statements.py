@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import repeat
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, Select, bindparam, delete, literal, select
+from sqlalchemy import CTE, CursorResult, Executable, Select, bindparam, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from igauth.store.database import Transaction
@@ -58,7 +58,8 @@ class ManyRows(InBoth):
 
 
 class Together:
-    """Writes that don't need each other's results; no two touch the same row."""
+    """Writes of which no two touch the same row; one may read what another, a named CTE on
+    PostgreSQL, returns."""
 
     def __init__(self, *writes: Executable | InBoth) -> None:
         self._writes = writes
@@ -78,10 +79,7 @@ class Together:
     @cached_property
     def _as_one(self) -> Select[Any]:
         """PostgreSQL, "Data-Modifying Statements in WITH"."""
-        ctes = [
-            _of(write, "postgresql").cte(f"write_{number}")
-            for number, write in enumerate(self._writes)
-        ]
+        ctes = [_as_cte(write, number) for number, write in enumerate(self._writes)]
         return select(literal(1)).add_cte(*ctes)
 
 
@@ -112,6 +110,12 @@ def parameter_list(name: str) -> Any:
 def naming(values: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as `given` and `parameter` name them."""
     return {f"b_{name}": value for name, value in values.items()}
+
+
+def _as_cte(write: Executable | InBoth, number: int) -> CTE:
+    """One that comes as a CTE already is named by others, who read what it returns."""
+    found = _of(write, "postgresql")
+    return found if isinstance(found, CTE) else found.cte(f"write_{number}")
 
 
 def _of(write: Executable | InBoth, dialect: str) -> Any:

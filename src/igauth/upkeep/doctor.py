@@ -3,13 +3,16 @@
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from igauth.domain import Clock, Provider
 from igauth.meta.door import Door
 from igauth.meta.errors import GraphError, GraphRefusal, GraphThrottled, Meaning
 from igauth.security.keyring import KeyRing
 from igauth.settings import Settings, SettingsRefused
+from igauth.store import webhooks
 from igauth.store.database import Database
+from igauth.store.webhooks import EndpointRow, Pending
 from igauth.upkeep.database_faults import DatabaseRefused, check_address
 from igauth.upkeep.findings import Finding, not_well, setting_warnings, warning, well
 from igauth.upkeep.proxy_check import check_proxy
@@ -67,6 +70,13 @@ _NOTES = {
 }
 
 
+_DISABLED = {
+    "gone": "it answered 410",
+    "failing": "it failed for five days",
+}
+_LATE = timedelta(minutes=15)
+
+
 def permission_notes(scopes: Sequence[str]) -> list[PermissionNote]:
     """A note for each permission that a login asks for."""
     unknown = ("asked for by the settings", "(describe what your application does with it)")
@@ -100,6 +110,8 @@ async def examine(
     yield stored
     yield await _keys(database, settings, clock)
     for finding in await service_key_warnings(database, clock) if stored.well else ():
+        yield finding
+    for finding in await _webhooks(database, clock) if stored.well else ():
         yield finding
     if facebook is not None:
         yield await _app(facebook, settings)
@@ -136,6 +148,31 @@ async def _keys(database: Database, settings: Settings, clock: Clock) -> Finding
         mend = "put the missing key back into KEYS, or the right bytes under its id"
         return not_well("keys", "; ".join(str(fault) for fault in refused.faults), mend)
     return well("keys", "fit everything that is stored")
+
+
+async def _webhooks(database: Database, clock: Clock) -> list[Finding]:
+    """Receivers that get nothing, or that events wait for; nothing where there are none."""
+    endpoints, pending = await database.read(
+        lambda tx: (webhooks.list_all(tx), webhooks.count_pending(tx))
+    )
+    now = clock()
+    return [_webhook(each, pending.get(each.id, Pending()), now) for each in endpoints]
+
+
+def _webhook(endpoint: EndpointRow, pending: Pending, now: datetime) -> Finding:
+    subject = f"webhook {endpoint.id}"
+    if endpoint.disabled_cause is not None:
+        text = f"disabled: {_DISABLED[endpoint.disabled_cause]}; events for it are not kept"
+        mend = f"mend it, igauth webhooks enable {endpoint.id}, then replay {endpoint.id} --since"
+        return not_well(subject, text, mend)
+    if endpoint.failing_since is not None or _is_late(pending, now):
+        text = f"{pending.number} events wait for it; {endpoint.failures} attempts failed in a row"
+        return warning(subject, text, f"see why: igauth webhooks test {endpoint.id}")
+    return well(subject, "takes what it is sent")
+
+
+def _is_late(pending: Pending, now: datetime) -> bool:
+    return pending.oldest is not None and now - pending.oldest > _LATE
 
 
 async def _app(facebook: Door, settings: Settings) -> Finding:

@@ -13,12 +13,14 @@ import structlog
 from igauth.background import Background
 from igauth.domain import Clock
 from igauth.errors import NOT_KEPT
+from igauth.events.feed import KEPT
 from igauth.store import (
     attempts,
     audit,
     connect_sessions,
     handoffs,
     leases,
+    outbox,
     pauses,
     sessions,
     signed_requests,
@@ -72,6 +74,7 @@ class Pruning:
             partial(handoffs.prune, now=now, limit=BATCH),
             partial(pauses.prune, before=now - _KEEP_PAUSES, limit=BATCH),
             partial(audit.prune, before=now - _KEEP_AUDIT, limit=BATCH),
+            partial(outbox.prune, before=now - KEPT, limit=BATCH),
         )
 
     async def _prune_all(self, prune: Prune) -> int:

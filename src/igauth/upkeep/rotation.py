@@ -1,16 +1,17 @@
 """Rotation: every sealed value re-sealed under the newest key, beside a running service."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import structlog
 
-from igauth.domain import Clock, Provider
-from igauth.events import trail
+from igauth.domain import Clock, ConnectionId, Provider
+from igauth.events import outbox, trail
 from igauth.security.keyring import KeyRing
 from igauth.security.sealing import Place, Sealer, Unopenable, kid_of
-from igauth.store import sealed
+from igauth.store import connections, sealed
 from igauth.store.database import Database, Transaction
 from igauth.store.sealed import SEALED, SealedColumn, SealedRow
 
@@ -90,7 +91,7 @@ class KeyRotation:
             if plain is None:
                 done.unreadable += 1
                 if row.kid is not None:
-                    sealed.give_up(tx, column, row)
+                    self._told(tx, column, row, partial(sealed.give_up, tx, column, row))
                 done.dropped += drop and sealed.empty(tx, column, row)
             else:
                 self._renew(tx, column, row, plain, place, done)
@@ -107,11 +108,23 @@ class KeyRotation:
     ) -> None:
         if row.kid is None:
             kid = kid_of(row.sealed) or self._sealer.newest
-            sealed.take_up(tx, column, row, kid=kid, now=self._clock())
+            take_up = partial(sealed.take_up, tx, column, row, kid=kid, now=self._clock())
+            self._told(tx, column, row, take_up)
         if kid_of(row.sealed) == self._sealer.newest:
             return
         fresh = self._sealer.seal(plain, place)
         done.resealed += sealed.reseal(tx, column, row, fresh, self._sealer.newest)
+
+    def _told(
+        self, tx: Transaction, column: SealedColumn, row: SealedRow, change: Callable[[], bool]
+    ) -> None:
+        """A connection's state may change with its token: one event tells it."""
+        is_grant = column.table.__tablename__ == "connections"
+        before = connections.lock(tx, ConnectionId(row.row)) if is_grant else None
+        change()
+        after = connections.find(tx, before.id) if before is not None else None
+        if before is not None and after is not None:
+            outbox.record_change(tx, before.id, before.status, after.status, self._clock())
 
     def _opened(self, column: SealedColumn, row: SealedRow, place: Place) -> str | None:
         try:

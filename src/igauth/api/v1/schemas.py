@@ -1,7 +1,7 @@
 """Shapes of `/v1`: what the operator's servers send, with nothing unknown in it, and what they
 get."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -16,7 +16,7 @@ from igauth.api.schemas import (
     example,
 )
 from igauth.api.v1.deps import ExternalId, Line
-from igauth.domain import Provider, ServiceScope
+from igauth.domain import EventType, Provider, ServiceScope
 from igauth.store.connect_sessions import ConnectStatus
 
 _LONGEST_CODE = 256
@@ -99,6 +99,48 @@ class LinkedConnectionsOut(Shape):
 
     data: list[LinkedConnectionOut]
     meta: NextPage
+
+
+class EventOut(Shape):
+    """What happened: see docs/events.md for each type's `data`."""
+
+    model_config = example(
+        {
+            "id": "msg_5f0c6d4e2b1a49f8a7c3d2e1f0b9a887",
+            "type": "connection.reconnect_required",
+            "timestamp": "2026-11-23T12:00:00Z",
+            "data": {
+                "connection": {
+                    "id": "0b8f5c0e-7d5e-4a53-9d27-1d1f6d1c2b3a",
+                    "provider": "facebook",
+                    "status": "reconnect_required",
+                    "cause": "password_changed",
+                    "version": 7,
+                    "expires_at": "2027-01-22T12:00:00Z",
+                },
+                "external_ids": ["user-17"],
+                "instagram_account_ids": ["17841400000000021"],
+            },
+        }
+    )
+
+    id: str
+    type: EventType
+    timestamp: str
+    data: dict[str, Any]
+
+
+class EventsPage(Shape):
+    """`after` of the next request; on an empty page the given one."""
+
+    next: str | None
+
+
+class EventsOut(Shape):
+    """A page of events, oldest first."""
+
+    data: list[EventOut]
+    meta: EventsPage
 
 
 class TokenIn(Asked):
