@@ -126,6 +126,28 @@ export interface DeletionStatus {
   completed_at: string | null;
 }
 
+/** What happened: see docs/events.md for each type's `data`. */
+export interface Event {
+  id: string;
+  type: EventType;
+  timestamp: string;
+  data: Record<string, unknown>;
+}
+
+/** What happened to a grant: `type` of an event. */
+export type EventType = "connection.created" | "connection.reconnected" | "connection.expiring" | "connection.reconnect_required" | "connection.checkpoint_required" | "connection.revoked" | "connection.recovered" | "connection.deleted" | "accounts.changed" | "connect_session.refused" | "webhook.test";
+
+/** A page of events, oldest first. */
+export interface Events {
+  data: Event[];
+  meta: EventsPage;
+}
+
+/** `after` of the next request; on an empty page the given one. */
+export interface EventsPage {
+  next: string | null;
+}
+
 /** A code by which the operator's server learns who this is; good once, for a minute. */
 export interface HandoffCode {
   code: string;
@@ -350,7 +372,7 @@ export interface Problem {
 }
 
 /** What went wrong; stable, to decide by. */
-export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "app_access_missing" | "not_professional" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "service_key_invalid" | "key_in_url" | "scope_missing" | "not_for_browsers" | "wrong_user" | "connect_code_invalid" | "connect_session_expired" | "handoff_invalid" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
+export type ProblemCode = "access_denied" | "state_missing" | "state_mismatch" | "state_expired" | "state_used" | "code_rejected" | "token_not_ours" | "account_switched" | "app_access_missing" | "not_professional" | "service_misconfigured" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "permission_missing" | "reconnect_required" | "checkpoint_required" | "invalid_request" | "return_to_not_allowed" | "not_a_navigation" | "bad_signed_request" | "not_found" | "method_not_allowed" | "payload_too_large" | "cursor_expired" | "unsupported_media_type" | "rate_limited" | "csrf_failed" | "not_authenticated" | "metrics_token_required" | "service_key_invalid" | "key_in_url" | "scope_missing" | "not_for_browsers" | "wrong_user" | "connect_code_invalid" | "connect_session_expired" | "handoff_invalid" | "database_unavailable" | "overloaded" | "not_ready" | "server_error";
 
 /** What keeps a listing from being whole. */
 export type WarningCode = "permission_missing" | "reconnect_required" | "checkpoint_required" | "facebook_error" | "facebook_unavailable" | "facebook_timeout" | "facebook_rate_limited" | "service_misconfigured" | "app_access_missing" | "listing_truncated";

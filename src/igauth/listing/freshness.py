@@ -166,8 +166,13 @@ class Listings:
         return latest
 
     def _is_young(self, grant: StoredGrant) -> bool:
-        age = self._patience.max_age
-        return grant.listing is not None and self._clock() - grant.listing.fetched_at < age
+        """A listing from before the latest consent is none of what was consented to."""
+        listed = grant.listing
+        return (
+            listed is not None
+            and listed.fetched_at >= grant.connection.connected_at
+            and self._clock() - listed.fetched_at < self._patience.max_age
+        )
 
     async def _fresh(self, grant: StoredGrant) -> StoredGrant | IgAuthError:
         """The grant with its listing of now, or why there is none."""
