@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks.bars import Bars
 from benchmarks.counting import Counts, counted, relayed
-from benchmarks.graph_answers import code_for
+from benchmarks.graph_answers import callback_query
 from benchmarks.journeys import LISTING, new_uid
 from benchmarks.stage import POSTGRES, Stage, open_stage
 
@@ -107,8 +107,8 @@ async def _log_in(browser: httpx.AsyncClient, pages: int, uid: int) -> None:
     browser.cookies.clear()
     started = await browser.get("/auth/facebook")
     state = parse_qs(urlsplit(started.headers["location"]).query)["state"][0]
-    query = {"state": state, "code": code_for(pages, uid)}
-    ended = await browser.get("/auth/facebook/callback", params=query)
+    query = callback_query(state, pages, uid)
+    ended = await browser.get(f"/auth/facebook/callback?{query}")
     if ended.status_code != 303 or "error=" in ended.headers["location"]:
         raise SystemExit(f"the login failed: {ended.text or ended.headers['location']}")
 

@@ -1,6 +1,7 @@
 """The least that could be paid: applications which do nothing but what can't be left out.
 
-`bare`: ASGI without a framework. `keyed_read_…`: FastAPI and one read by key. `calls_…`: FastAPI,
+`bare`: ASGI without a framework. `keyed_read_…`: FastAPI, a cookie, one read by it, a model in
+JSON. `calls_…`: FastAPI,
 so many Graph calls by aiohttp (one, then the others at once, as in a login) and one upsert.
 They run in a process of their own behind the uvicorn of `uvicorn_runner`, and are told by the
 environment what igauth is told, and `CALLS`.
@@ -10,17 +11,25 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import aiohttp
 import aiosqlite
 import asyncpg
-from fastapi import FastAPI
+from fastapi import Cookie, FastAPI
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS floor (id TEXT PRIMARY KEY, name TEXT NOT NULL)"
 _UPSERT: Final = "INSERT INTO floor VALUES ({}, {}) ON CONFLICT (id) DO UPDATE SET name = {}"
 _TOKEN: Final = "Bearer EAAinventedShort1x0000000001"
+
+
+class Person(BaseModel):
+    """What a keyed read answers."""
+
+    id: str
+    name: str | None
 
 
 class Rows(Protocol):
@@ -132,8 +141,8 @@ def _keyed_read(opening: AbstractAsyncContextManager[Rows]) -> FastAPI:
     app = _new_app(lifespan)
 
     @app.get("/read")
-    async def read(key: str) -> dict[str, str | None]:
-        return {"name": await app.state.rows.find(key)}
+    async def read(key: Annotated[str, Cookie()]) -> Person:
+        return Person(id=key, name=await app.state.rows.find(key))
 
     return app
 

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 APP_ID: Final = "901234567890123"
 APP_SECRET: Final = "0123456789abcdef0123456789abcdef"
@@ -39,6 +39,19 @@ Fields = list[tuple[str, int | None, "Fields"]]
 def code_for(pages: int, uid: int) -> str:
     """The authorization code that logs a person with so many Pages in."""
     return f"c{pages}x{uid:010d}"
+
+
+def callback_query(state: str, pages: int, uid: int) -> str:
+    """What the dialog sends that person back with, who granted everything (graph-facts 1.4)."""
+    granted = ",".join((*SCOPES, "public_profile"))
+    return urlencode(
+        {
+            "code": code_for(pages, uid),
+            "state": state,
+            "granted_scopes": granted,
+            "denied_scopes": "",
+        }
+    )
 
 
 class Answers:

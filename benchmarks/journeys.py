@@ -5,7 +5,7 @@ from http.cookies import SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.graph_answers import code_for
+from benchmarks.graph_answers import callback_query
 from benchmarks.http_client import HttpConnection, Reply
 from benchmarks.load import Unexpected
 from benchmarks.stage import Service
@@ -22,7 +22,7 @@ def new_uid() -> int:
 async def log_in(connection: HttpConnection, pages: int, uid: int) -> str:
     """A whole login, with the person's answer to the dialog left out; the session's cookie."""
     state, attempt = await start(connection)
-    return await finish(connection, state, attempt, code_for(pages, uid))
+    return await finish(connection, attempt, callback_query(state, pages, uid))
 
 
 async def start(
@@ -35,10 +35,9 @@ async def start(
     return state, cookie_header(reply)
 
 
-async def finish(connection: HttpConnection, state: str, attempt: str, code: str) -> str:
+async def finish(connection: HttpConnection, attempt: str, query: str) -> str:
     """A login's second half: the session's cookie."""
-    target = f"/auth/facebook/callback?code={code}&state={state}"
-    reply = await connection.get(target, {"Cookie": attempt})
+    reply = await connection.get(f"/auth/facebook/callback?{query}", {"Cookie": attempt})
     demand(reply, 303)
     if "error=" in reply.headers["location"]:
         raise Unexpected(f"the login failed: {reply.headers['location']}")

@@ -27,7 +27,7 @@ async def bare(stage: Stage, pace: Pace) -> AsyncIterator[Cell]:
 async def keyed_read(stage: Stage, pace: Pace, engine: str) -> AsyncIterator[Cell]:
     """FastAPI and one read by key."""
     name = f"keyed_read_{engine}"
-    async for cell in _cells(stage, pace, KEYED_READ, engine, name, "/read?key=1"):
+    async for cell in _cells(stage, pace, KEYED_READ, engine, name, "/read"):
         yield cell
 
 
@@ -42,7 +42,7 @@ async def _cells(
     stage: Stage, pace: Pace, row: str, engine: str, factory: str, target: str, calls: int = 1
 ) -> AsyncIterator[Cell]:
     async def work(connection: HttpConnection, number: int) -> None:
-        demand(await connection.get(target.format(number)), 200)
+        demand(await connection.get(target.format(number), {"Cookie": "key=1"}), 200)
 
     database = stage.new_database(engine)
     with stage.app(f"benchmarks.floors:{factory}", database, CALLS=str(calls)) as service:

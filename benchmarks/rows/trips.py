@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 
-from benchmarks.graph_answers import code_for
+from benchmarks.graph_answers import callback_query
 from benchmarks.http_client import HttpConnection
 from benchmarks.journeys import finish, new_uid, start
 from benchmarks.pace import Pace
@@ -45,5 +45,5 @@ async def _trips(connection: HttpConnection, before: float, dialog: float) -> fl
     state, attempt = await start(connection)
     await asyncio.sleep(dialog)
     began = time.perf_counter()
-    await finish(connection, state, attempt, code_for(1, new_uid()))
+    await finish(connection, attempt, callback_query(state, 1, new_uid()))
     return (time.perf_counter() - began) * 1000 / LATENCY_MS
