@@ -41,6 +41,9 @@ async def test_the_story_of_a_user(igauth: AsyncIgAuth, browser: Browser) -> Non
     assert (await igauth.connection(connection))["used_at"] is not None
     assert await igauth.remove_links(external_id="u1", disconnect=True) == {}
     assert (await igauth.connections())["data"] == []
+    heard = await igauth.events(types=["connection.deleted", "connection.revoked"])
+    assert [each["data"]["connection"]["id"] for each in heard["data"]] == [connection]
+    assert await igauth.events(after=heard["meta"]["next"]) == {"data": [], "meta": heard["meta"]}
 
 
 async def test_a_refusal_is_a_problem(igauth: AsyncIgAuth) -> None:

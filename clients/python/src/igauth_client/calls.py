@@ -1,6 +1,6 @@
 """The calls of igauth's `/v1`, without I/O: what is sent, and what an answer means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -114,6 +114,14 @@ def token(
     """A live token to act with now; don't store it."""
     asked = {"external_id": external_id, "connection_id": connection_id, "purpose": purpose}
     return Call("POST", f"/v1/instagram-accounts/{_part(account_id)}/token", json=_given(asked))
+
+
+def events(
+    *, after: str | None = None, types: Sequence[str] | None = None, limit: int = 100
+) -> Call:
+    """What happened, oldest first; go on from `meta.next`, which an empty page gives back."""
+    asked = {"after": after, "types": ",".join(types) if types else None, "limit": str(limit)}
+    return Call("GET", "/v1/events", params=_given(asked))
 
 
 def remove_links(*, external_id: str, disconnect: bool = False) -> Call:

@@ -1,5 +1,6 @@
 """igauth's `/v1` over httpx: `IgAuth` and, to be awaited, `AsyncIgAuth`."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -107,6 +108,12 @@ class IgAuth:
                 account_id, external_id=external_id, connection_id=connection_id, purpose=purpose
             )
         )
+
+    def events(
+        self, *, after: str | None = None, types: Sequence[str] | None = None, limit: int = 100
+    ) -> Json:
+        """What happened, oldest first; go on from `meta.next`, which an empty page gives back."""
+        return self._send(calls.events(after=after, types=types, limit=limit))
 
     def remove_links(self, *, external_id: str, disconnect: bool = False) -> Json:
         """Lets a user go; with `disconnect` whom nobody else is linked to is erased."""
@@ -224,6 +231,12 @@ class AsyncIgAuth:
                 account_id, external_id=external_id, connection_id=connection_id, purpose=purpose
             )
         )
+
+    async def events(
+        self, *, after: str | None = None, types: Sequence[str] | None = None, limit: int = 100
+    ) -> Json:
+        """What happened, oldest first; go on from `meta.next`, which an empty page gives back."""
+        return await self._send(calls.events(after=after, types=types, limit=limit))
 
     async def remove_links(self, *, external_id: str, disconnect: bool = False) -> Json:
         """Lets a user go; with `disconnect` whom nobody else is linked to is erased."""
