@@ -135,7 +135,7 @@ async def test_window_that_is_closed(visitor: Visitor) -> None:
     await window.page.close()
 
     await expect(visitor.test_id("login-error", code="popup_closed")).to_be_visible()
-    await expect(visitor.button("Use a separate window")).to_be_visible()
+    await expect(visitor.button("Facebook in a separate window")).to_be_visible()
 
 
 async def test_waiting_that_is_cancelled(visitor: Visitor) -> None:
@@ -145,13 +145,13 @@ async def test_waiting_that_is_cancelled(visitor: Visitor) -> None:
         await visitor.button("Cancel").click()
 
     await expect(visitor.test_id("status")).to_have_text("Login cancelled")
-    await expect(visitor.button("Use a separate window")).to_be_focused()
+    await expect(visitor.button("Facebook in a separate window")).to_be_focused()
 
 
 async def test_blocked_window(visitor: Visitor) -> None:
     """Where the browser opens none, the page offers the redirect, and that works."""
     await visitor.page.evaluate("window.open = () => null")
-    await visitor.button("Use a separate window").click()
+    await visitor.button("Facebook in a separate window").click()
     await expect(visitor.test_id("popup-blocked")).to_be_visible()
 
     await visitor.link("Log in here instead").click()
@@ -299,7 +299,7 @@ async def _tab_to(page: Page, selector: str) -> None:
 
 async def _open_window(visitor: Visitor) -> Visitor:
     async with visitor.page.expect_popup() as opened:
-        await visitor.button("Use a separate window").click()
+        await visitor.button("Facebook in a separate window").click()
     return Visitor(visitor.context, await opened.value, visitor.service, visitor.watch)
 
 

@@ -105,7 +105,7 @@ async def test_example_app_elsewhere(visitor: Visitor, front_end: FrontEnd) -> N
     await visitor.page.get_by_role("banner").get_by_role("button", name="Log out").click()
     await expect(visitor.test_id("farewell")).to_be_visible()
     async with visitor.page.expect_popup() as opened:
-        await visitor.button("Use a separate window").click()
+        await visitor.button("Facebook in a separate window").click()
     window = Visitor(visitor.context, await opened.value, visitor.service, visitor.watch)
     await window.consent("ada")
     await visitor.see_accounts()

@@ -52,7 +52,7 @@ async def test_unknown_address_is_a_plain_page(visitor: Visitor) -> None:
 async def test_deletion_request(ada: Visitor) -> None:
     """Sent from the panel; its status page says what was deleted, and the person is out."""
     await ada.page.goto(ada.service.panel)
-    form = ada.page.locator("form").filter(has=ada.page.locator('button[name="kind"]'))
+    form = ada.page.locator("form").filter(has=ada.page.locator('button[name="kind"]')).first
     await form.locator('[name="person"]').select_option("ada")
     await form.locator('[name="kind"][value="data_deletion"]').click()
     async with ada.page.expect_popup() as opened:

@@ -45,7 +45,7 @@ async def test_log_out_in_one_tab_is_seen_in_the_other(ada: Visitor) -> None:
     await other.see_signed_out()
 
     async with ada.page.expect_popup() as opened:
-        await ada.button("Use a separate window").click()
+        await ada.button("Facebook in a separate window").click()
     await Visitor(ada.context, await opened.value, ada.service, ada.watch).consent("ada")
     await ada.see_accounts()
     await expect(other.test_id("connection-view")).to_be_visible()

@@ -16,6 +16,9 @@ COMMANDS = [
     *(["dev"], ["serve"], ["migrate"], ["sandbox"], ["doctor"], ["renew"], ["erase"]),
     *(["status"], ["healthcheck"], ["openapi"], ["keys", "new"], ["keys", "rotate"]),
     *(["connections", "list"], ["connections", "show"], ["audit"]),
+    *([["service-keys", name] for name in ("new", "list", "rotate", "revoke")]),
+    *([["webhooks", name] for name in ("add", "list", "test", "replay", "rotate")]),
+    *([["webhooks", name] for name in ("enable", "remove", "listen")]),
 ]
 HEAVY = {"fastapi", "sqlalchemy", "httpx", "aiohttp", "pydantic", "structlog", "uvicorn", "rich"}
 
@@ -36,7 +39,7 @@ def test_help_lists_every_command(command: Command) -> None:
     ended = command("--help")
 
     assert (ended.code, ended.err) == (0, "")
-    listed = re.findall(r"^  (\w+)  +\w", ended.out, re.M)
+    listed = re.findall(r"^  ([\w-]+)  +\w", ended.out, re.M)
     assert {name for (name, *_) in COMMANDS} == set(listed)
 
 

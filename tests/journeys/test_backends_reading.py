@@ -307,12 +307,12 @@ async def test_a_token_to_act_with(stage: Stage, backend: AsyncClient) -> None:
     assert rows == [(key, connection["id"], "publish")]
 
 
-def noting(seen: list[str], name: str, run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def noting(seen: list[str], name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     """The same, and its name is noted."""
 
-    def noted(unit: Any) -> Any:
+    def noted(*given: Any) -> Any:
         seen.append(name)
-        return run(unit)
+        return run(*given)
 
     return noted
 

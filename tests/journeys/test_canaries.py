@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
@@ -181,10 +182,11 @@ async def _look_at_everything(stage: Stage, browser: Browser) -> None:
     listing = (await browser.accounts(refresh="true")).json()
     account, connection = listing["data"][0]["id"], listing["meta"]["connections"][0]["id"]
     (session, *_) = (await browser.get("/me/sessions")).json()["data"]
-    ids = {"account_id": account, "connection_id": connection, "session_id": session["id"]}
+    known = {"account_id": account, "connection_id": connection, "session_id": session["id"]}
+    ids = defaultdict(lambda: "unknown", known)
     for path, operations in stage.app.openapi()["paths"].items():
         if "get" in operations and not path.startswith("/auth/facebook"):
-            await browser.get(path.format(**ids), authorization=f"Bearer {METRICS_TOKEN}")
+            await browser.get(path.format_map(ids), authorization=f"Bearer {METRICS_TOKEN}")
     await browser.get("/docs")
     await browser.get("/nowhere", accept="text/html")
     await browser.send("POST", f"/me/connections/{connection}/verify")

@@ -55,6 +55,7 @@ async def test_a_stranger_is_nobody(browser: Browser) -> None:
         "authenticated": False,
         "user": None,
         "login_url": f"{BASE_URL}/auth/facebook",
+        "login_urls": {"facebook": f"{BASE_URL}/auth/facebook"},
     }
 
 

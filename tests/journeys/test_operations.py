@@ -67,7 +67,8 @@ async def test_rotation_under_load(stage: Stage) -> None:
             rounds, browser = 0, each.browser()
             while not ended.is_set() or rounds < 3:
                 assert error_of(await browser.log_in(person)) is None
-                assert (await browser.accounts(refresh="true")).status_code == 200
+                asked = {"refresh": "true"} if rounds < 3 else {}  # more is over the limit
+                assert (await browser.accounts(**asked)).status_code == 200
                 rounds += 1
             return rounds
 

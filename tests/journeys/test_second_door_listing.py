@@ -85,9 +85,10 @@ async def test_an_account_behind_both_doors_is_one_entry(browser: Browser) -> No
     assert body["meta"]["complete"] is True
 
 
-async def test_meta_names_every_connection_facebook_first(browser: Browser) -> None:
-    """All of the person's, in one order, whatever the order of the logins."""
+async def test_meta_names_every_connection_facebook_first(stage: Stage, browser: Browser) -> None:
+    """All of the person's, in one order: Facebook's, then the older ones."""
     await browser.connect("studio")
+    stage.clock.advance(seconds=1)
     await browser.log_in("ada", link="true")
     await browser.connect("bakery")
     known = await ids(browser)

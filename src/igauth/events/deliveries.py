@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -53,7 +53,7 @@ class _Work:
     endpoint: EndpointRow
     deliveries: Sequence[DeliveryRow]
     events: dict[int, EventRow]
-    secrets: list[str]
+    secrets: list[str] = field(repr=False)
 
 
 class Deliveries:

@@ -83,10 +83,13 @@ class Database:
             self._check_room()
         return await self._run(self._engine.write, unit, patience_seconds)
 
-    async def read(self, unit: Unit[Result]) -> Result:
-        """Runs `unit` on a connection for reads only. Raises DatabaseUnavailable, Overloaded."""
+    async def read(self, unit: Unit[Result], *, noted: bool = True) -> Result:
+        """Runs `unit` on a connection for reads only. Raises DatabaseUnavailable, Overloaded.
+
+        Not `noted`: who asks tells of a failure, so the log needn't.
+        """
         self._check_room()
-        return await self._run(self._engine.read, unit, _PATIENCE_SECONDS)
+        return await self._run(self._engine.read, unit, _PATIENCE_SECONDS, noted=noted)
 
     def close_to_writes(self, why: str | None) -> None:
         """From now on writes raise NotReady with this sentence; None: they don't."""
@@ -113,8 +116,16 @@ class Database:
             await asyncio.wait(self._working)
         await self._engine.close()
 
-    async def _run(self, run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
-        return await asyncio.shield(self._begin(_repeated(run, unit, patience_seconds)))
+    async def _run(
+        self,
+        run: _Run[Result],
+        unit: Unit[Result],
+        patience_seconds: float,
+        *,
+        noted: bool = True,
+    ) -> Result:
+        work = _repeated(run, unit, patience_seconds, noted=noted)
+        return await asyncio.shield(self._begin(work))
 
     def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """A task that nobody's cancellation reaches, and that `close` waits for."""
@@ -137,7 +148,9 @@ class Database:
             work.exception()  # told to whoever still waits
 
 
-async def _repeated(run: _Run[Result], unit: Unit[Result], patience_seconds: float) -> Result:
+async def _repeated(
+    run: _Run[Result], unit: Unit[Result], patience_seconds: float, *, noted: bool
+) -> Result:
     """The unit, again while the database asks for it; every other failure in our words."""
     until = time.monotonic() + patience_seconds
     turn_until = max(until, time.monotonic() + _LEAST_WAIT_SECONDS)
@@ -154,7 +167,7 @@ async def _repeated(run: _Run[Result], unit: Unit[Result], patience_seconds: flo
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 failure = _refused(error)
-                if failure is not error:
+                if failure is not error and noted:
                     _note(error)
                 raise failure from (error if failure is not error else error.__cause__)
         await asyncio.sleep(wait)

@@ -70,7 +70,7 @@ def is_known(revision: str | None) -> bool:
 
 async def current_revision(database: Database) -> str | None:
     """Where the database is; None for one that was never migrated. Raises DatabaseUnavailable."""
-    return await database.read(_revision)
+    return await database.read(_revision, noted=False)
 
 
 def _revision(tx: Transaction) -> str | None:
