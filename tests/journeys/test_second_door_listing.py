@@ -127,6 +127,7 @@ async def test_the_living_connection_comes_first(stage: Stage, browser: Browser)
     """Active before dead, then Facebook before Instagram."""
     await browser.log_in("ada")
     await browser.connect("bakery")
+    await listed(browser)  # what the login began has ended
     known = await ids(browser)
     stage.sandbox.ledger.kill("ada", dead_token(460))
     stage.clock.advance(minutes=10)
@@ -145,6 +146,7 @@ async def test_a_door_that_is_down_leaves_the_other_fresh(
     """`refresh=true`: 200, `complete` false, a warning, what the failing one showed stays."""
     await browser.log_in("ada")
     await browser.connect("studio")
+    await listed(browser)  # what the login began has ended
     if down == "facebook":
         stage.sandbox.faults.preset("unavailable")
     else:
@@ -169,6 +171,7 @@ async def test_an_error_only_where_no_connection_answered(stage: Stage, browser:
     """`refresh=true` with both doors down is 503; without it the stored list is stale."""
     await browser.log_in("ada")
     await browser.connect("studio")
+    await listed(browser)  # what the login began has ended
     stage.sandbox.faults.preset("unavailable")
     stage.sandbox.faults.preset("instagram_down")
     stage.clock.advance(hours=1)
@@ -213,6 +216,7 @@ async def test_a_dead_connection_lends_no_right_to_publish(stage: Stage, browser
     """Of a merged entry true if any *live* connection may."""
     await browser.log_in("ada", form={"declined": "instagram_content_publish"})
     await browser.connect("bakery")
+    await listed(browser)  # what the login began has ended
     assert by_name(await listed(browser))["invented.bakery"]["can_publish"] is True
     await browser.http.post(
         "http://facebook.test:9000/_control/instagram-accounts/bakery/change_password"
@@ -225,6 +229,7 @@ async def test_a_dead_connection_lends_no_right_to_publish(stage: Stage, browser
 async def test_an_account_that_became_personal_is_explained(stage: Stage, browser: Browser) -> None:
     """A living connection whose account can't be used any more (facts 12.5)."""
     await browser.connect("studio")
+    await listed(browser)  # what the login began has ended
     stage.sandbox.instagram.accounts["studio"].kind = "PERSONAL"
     body = await listed(browser, refresh="true")
 
