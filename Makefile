@@ -22,8 +22,8 @@ dev: ## the service and the offline Facebook on http://localhost:8000 (PORT=9001
 	@sh scripts/setup.sh run
 	@exec $(BIN)/igauth dev $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: check ## every check, then every test (PYTEST_ARGS='tests/listing -x')
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: check ## every check, then every test (PYTEST_ARGS='tests/listing -x'); what failed is named, and run alone once more
+	$(BIN)/python -m pytest $(PYTEST_ARGS) || $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures=none $(PYTEST_ARGS)
 
 check: ## format, lint, types, the arrows between the rooms, and the project's own rules
 	@sh scripts/setup.sh dev
