@@ -23,7 +23,7 @@ dev: ## the service and the offline Facebook on http://localhost:8000 (PORT=9001
 	@exec $(BIN)/igauth dev $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: check ## every check, then every test (PYTEST_ARGS='tests/listing -x'); what failed is named, and run alone once more
-	$(BIN)/python -m pytest $(PYTEST_ARGS) || $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures=none $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) || $(BIN)/python -m pytest $(PYTEST_ARGS) -n 0 --last-failed --last-failed-no-failures=none
 
 check: ## format, lint, types, the arrows between the rooms, and the project's own rules
 	@sh scripts/setup.sh dev
